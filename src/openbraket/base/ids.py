@@ -1,0 +1,46 @@
+"""Identifiers: Amazon Resource Names and the random ids of tasks and jobs."""
+
+import uuid
+from typing import NamedTuple
+
+
+class Arn(NamedTuple):
+    """The six parts of `arn:partition:service:region:account:resource`."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    @property
+    def kind(self) -> str:
+        """The resource type, for example `quantum-task` or `device`."""
+        return self.resource.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """What follows the resource type, for example a task's UUID."""
+        return self.resource.partition("/")[2]
+
+    def __str__(self) -> str:
+        """Return the ARN's text."""
+        return ":".join(("arn", *self))
+
+
+def parse_arn(text: str) -> Arn | None:
+    """Return the parts of an ARN, or None where `text` is not one."""
+    parts = text.split(":", 5)
+    if len(parts) != 6 or parts[0] != "arn" or not parts[1] or not parts[2] or not parts[5]:
+        return None
+    return Arn(*parts[1:])
+
+
+def new_id() -> str:
+    """Return a fresh random UUID (version 4) as text."""
+    return str(uuid.uuid4())
+
+
+def quantum_task_arn(*, region: str, account: str, task_id: str) -> str:
+    """Return the ARN of a quantum task."""
+    return f"arn:aws:braket:{region}:{account}:quantum-task/{task_id}"

@@ -1,0 +1,1 @@
+"""Object contents as files: written aside, renamed, streamed. No metadata, no HTTP."""

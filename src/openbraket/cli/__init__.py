@@ -1,0 +1,1 @@
+"""The `openbraket` command. Talks to the rest through `server` and `testing`; no service logic."""

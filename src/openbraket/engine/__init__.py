@@ -1,0 +1,4 @@
+"""The life cycle of tasks: queue, dispatcher, attempts and leases.
+
+Reaches `runners` only inside a worker process, by name.
+"""

@@ -1,0 +1,1 @@
+"""Where attempts run: `local` worker processes. No decision about order or state."""

@@ -1,0 +1,1 @@
+"""What a hybrid job's process sees. Empty until hybrid jobs land."""

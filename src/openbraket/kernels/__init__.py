@@ -1,0 +1,1 @@
+"""The C++ core and its bindings: numerical work only, no formats and no policy."""

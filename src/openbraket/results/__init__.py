@@ -1,0 +1,1 @@
+"""Result documents as the Braket SDK reads them. No simulation."""

@@ -1,0 +1,4 @@
+"""One module per operation family: wire input to records and back.
+
+The only place where engine errors become modeled errors.
+"""

@@ -1,0 +1,1 @@
+"""State-vector simulation: circuit to amplitudes, expectations, probabilities and samples."""

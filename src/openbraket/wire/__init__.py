@@ -1,0 +1,4 @@
+"""AWS protocols from service models: route, parse, validate, serialize, errors, SigV4.
+
+No Braket word in here.
+"""
