@@ -1,0 +1,122 @@
+"""Collects operations by program qubit and lowers them to the columns of a circuit."""
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Final
+
+from openbraket.base.errors import LimitError
+from openbraket.circuits.circuit import Operations
+from openbraket.circuits.gates import GATES_BY_CODE, UNITARY_CODE, Matrix
+from openbraket.programs.limits import OPERATIONS_MAX
+
+_TARGET_COUNTS: Final = (*(gate.qubit_count for gate in GATES_BY_CODE), 0)
+_PARAMETER_COUNTS: Final = (*(gate.parameter_count for gate in GATES_BY_CODE), 0)
+
+
+@dataclass(slots=True)
+class _Special:
+    """What the gate table does not say about one operation."""
+
+    target_count: int
+    parameter_count: int
+    control_count: int = 0
+    control_value: int = 0
+    power: float = 1.0
+
+
+@dataclass(slots=True)
+class OperationBuilder:
+    """Operations in the order of the program, on program qubits.
+
+    The columns are plain lists, which the fast path extends directly; operations that the gate
+    table does not describe completely have an entry in `specials`.
+
+    Attributes:
+        codes: Gate codes.
+        targets: Qubits of all operations, controls first.
+        parameters: Parameters of all operations.
+        charged: Work done that left no operation, for `OPERATIONS_MAX`.
+    """
+
+    codes: list[int] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)
+    parameters: list[float] = field(default_factory=list)
+    charged: int = 0
+    _specials: dict[int, _Special] = field(default_factory=dict)
+
+    def charge(self, count: int) -> None:
+        """Count work against `OPERATIONS_MAX` before it is done.
+
+        Raises:
+            LimitError: If the program does more than the limit.
+        """
+        self.charged += count
+        if self.charged + len(self.codes) > OPERATIONS_MAX:
+            message = f"The program has more than the limit of {OPERATIONS_MAX} operations."
+            raise LimitError(message)
+
+    def append(
+        self,
+        code: int,
+        targets: Sequence[int],
+        parameters: Sequence[float],
+        *,
+        control_count: int = 0,
+        control_value: int = 0,
+        power: float = 1.0,
+    ) -> None:
+        """Append one operation; arguments as in `Operations.append`."""
+        if control_count or power != 1.0:
+            self._specials[len(self.codes)] = _Special(
+                len(targets), len(parameters), control_count, control_value, power
+            )
+        self.codes.append(code)
+        self.targets.extend(targets)
+        self.parameters.extend(parameters)
+
+    def append_unitary(self, matrix: Matrix, targets: Sequence[int]) -> None:
+        """Append an operation given by its matrix, shape (2^len(targets),) * 2."""
+        flat = [part for row in matrix for x in row for part in (x.real, x.imag)]
+        self._specials[len(self.codes)] = _Special(len(targets), len(flat))
+        self.codes.append(UNITARY_CODE)
+        self.targets.extend(targets)
+        self.parameters.extend(flat)
+
+    def build(self, qubits: Sequence[int]) -> Operations:
+        """Return the columns on positions instead of program qubits.
+
+        Args:
+            qubits: Program qubits of the circuit, ascending; each target is one of them.
+
+        Returns:
+            The operations.
+        """
+        codes = self.codes
+        target_counts = list(map(_TARGET_COUNTS.__getitem__, codes))
+        parameter_counts = list(map(_PARAMETER_COUNTS.__getitem__, codes))
+        control_counts = array("B", bytes(len(codes)))
+        control_values = array("Q", bytes(8 * len(codes)))
+        powers = {}
+        for index, special in self._specials.items():
+            target_counts[index] = special.target_count
+            parameter_counts[index] = special.parameter_count
+            control_counts[index] = special.control_count
+            control_values[index] = special.control_value
+            if special.power != 1.0:
+                powers[index] = special.power
+        targets = self.targets
+        if qubits and qubits[-1] != len(qubits) - 1:
+            positions = {qubit: position for position, qubit in enumerate(qubits)}
+            targets = list(map(positions.__getitem__, targets))
+        return Operations(
+            codes=array("H", codes),
+            target_starts=array("I", accumulate(target_counts, initial=0)),
+            targets=array("I", targets),
+            parameter_starts=array("I", accumulate(parameter_counts, initial=0)),
+            parameters=array("d", self.parameters),
+            control_counts=control_counts,
+            control_values=control_values,
+            powers=powers,
+        )

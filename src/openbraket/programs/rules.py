@@ -1,0 +1,297 @@
+"""What a device allows, decided from its capabilities document alone.
+
+A new device therefore needs data, not code. Messages are the service's own where they are known.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from openbraket.base.errors import ProgramError
+from openbraket.circuits.circuit import Circuit, Factor, ResultType
+
+OPENQASM_ACTION: Final = "braket.ir.openqasm.program"
+
+_RESULT_NAMES: Final = {
+    "expectation": "Expectation",
+    "variance": "Variance",
+    "sample": "Sample",
+    "probability": "Probability",
+    "amplitude": "Amplitude",
+    "state_vector": "StateVector",
+    "density_matrix": "DensityMatrix",
+    "adjoint_gradient": "AdjointGradient",
+}
+_EXACT_KINDS: Final = ("state_vector", "density_matrix", "amplitude", "adjoint_gradient")
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRule:
+    """How a device supports one result type.
+
+    Attributes:
+        observables: Names of allowed observables; None where the result type has none.
+        shots_min: Fewest shots, inclusive.
+        shots_max: Most shots, inclusive.
+    """
+
+    observables: frozenset[str] | None
+    shots_min: int
+    shots_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of one device for OpenQASM programs.
+
+    Attributes:
+        operations: Supported gates and directives, lower case.
+        modifiers: Supported gate modifiers; the value is the largest number of controls or None.
+        power_types: Types of exponents that `pow` may have.
+        supported_pragmas: Pragmas by the names of the capabilities document.
+        forbidden_pragmas: Pragmas that are refused by name.
+        qubit_registers_max: Most qubit registers, or None.
+        bit_registers_max: Most bit registers, or None.
+        forbidden_array_operations: Ways of indexing that are refused.
+        needs_all_measured: Whether explicit measurements must cover every declared qubit.
+        needs_contiguous_qubits: Whether every declared qubit must be used.
+        allows_physical_qubits: Whether `$0` may be used.
+        allows_partial_verbatim: Whether gates may stand outside verbatim boxes.
+        allows_unassigned_measurements: Whether `measure q;` may leave out the bit.
+        result_types: Supported result types by their names in the document.
+        native_gates: Gates of verbatim boxes, lower case; empty where the device has none.
+        shots_min: Fewest shots of a task.
+        shots_max: Most shots of a task.
+        actions: Action types that the device accepts.
+        qubit_count_max: Number of qubits of the device.
+    """
+
+    operations: frozenset[str]
+    modifiers: Mapping[str, int | None]
+    power_types: frozenset[str]
+    supported_pragmas: frozenset[str]
+    forbidden_pragmas: frozenset[str]
+    qubit_registers_max: int | None
+    bit_registers_max: int | None
+    forbidden_array_operations: frozenset[str]
+    needs_all_measured: bool
+    needs_contiguous_qubits: bool
+    allows_physical_qubits: bool
+    allows_partial_verbatim: bool
+    allows_unassigned_measurements: bool
+    result_types: Mapping[str, ResultRule]
+    native_gates: frozenset[str]
+    shots_min: int
+    shots_max: int
+    actions: tuple[str, ...]
+    qubit_count_max: int
+    _shown_operations: str = field(default="", repr=False)
+
+    @classmethod
+    def from_capabilities(cls, document: Mapping[str, Any]) -> "Rules":
+        """Read the rules from a capabilities document.
+
+        Args:
+            document: The device's capabilities, decoded.
+
+        Returns:
+            The rules; empty of operations where the device takes no OpenQASM.
+        """
+        action = document.get("action", {}).get(OPENQASM_ACTION, {})
+        paradigm = document.get("paradigm", {})
+        shots_min, shots_max = document["service"]["shotsRange"]
+        modifiers = {m["name"]: m for m in action.get("supportedModifiers") or ()}
+        operations = action.get("supportedOperations") or ()
+        return cls(
+            operations=frozenset(name.lower() for name in operations),
+            modifiers={name: m.get("max_qubits") for name, m in modifiers.items()},
+            power_types=frozenset(modifiers.get("pow", {}).get("exponent_types") or ()),
+            supported_pragmas=frozenset(action.get("supportedPragmas") or ()),
+            forbidden_pragmas=frozenset(action.get("forbiddenPragmas") or ()),
+            qubit_registers_max=action.get("maximumQubitArrays"),
+            bit_registers_max=action.get("maximumClassicalArrays"),
+            forbidden_array_operations=frozenset(action.get("forbiddenArrayOperations") or ()),
+            needs_all_measured=action.get("requiresAllQubitsMeasurement", False),
+            needs_contiguous_qubits=action.get("requiresContiguousQubitIndices", False),
+            allows_physical_qubits=action.get("supportPhysicalQubits", False),
+            allows_partial_verbatim=action.get("supportsPartialVerbatimBox", True),
+            allows_unassigned_measurements=action.get("supportsUnassignedMeasurements", True),
+            result_types={
+                entry["name"]: _result_rule(entry, shots_max)
+                for entry in action.get("supportedResultTypes") or ()
+            },
+            native_gates=frozenset(g.lower() for g in paradigm.get("nativeGateSet") or ()),
+            shots_min=shots_min,
+            shots_max=shots_max,
+            actions=tuple(document.get("action", {})),
+            qubit_count_max=int(paradigm.get("qubitCount") or 0),
+            _shown_operations=", ".join(operations),
+        )
+
+    def refuse_gate(self, name: str) -> str | None:
+        """Return why a gate or directive is not allowed, or None."""
+        if name.lower() in self.operations:
+            return None
+        return (
+            f"uses '{name}', which the device does not support. "
+            f"Supported operations: {self._shown_operations}."
+        )
+
+    def refuse_modifier(self, name: str, control_count: int, exponent: float | None) -> str | None:
+        """Return why a gate modifier is not allowed, or None."""
+        if name not in self.modifiers:
+            shown = ", ".join(self.modifiers) or "none"
+            return (
+                f"uses the gate modifier '{name}', which the device does not support. "
+                f"Supported modifiers: {shown}."
+            )
+        control_count_max = self.modifiers[name]
+        if control_count_max is not None and control_count > control_count_max:
+            return (
+                f"uses {control_count} control qubits in '{name}', more than the device's limit "
+                f"of {control_count_max}."
+            )
+        if name == "pow" and exponent is not None:
+            exponent_type = "int" if float(exponent).is_integer() else "float"
+            if self.power_types and exponent_type not in self.power_types:
+                shown = ", ".join(sorted(self.power_types))
+                return f"uses pow({exponent}), but the device supports exponents of type {shown}."
+        return None
+
+    def refuse_pragma(self, name: str) -> str | None:
+        """Return why a pragma is not allowed, or None; names as in the capabilities document."""
+        if name in self.supported_pragmas and name not in self.forbidden_pragmas:
+            return None
+        shown = ", ".join(sorted(self.supported_pragmas)) or "none"
+        return (
+            f"uses the pragma '{name}', which the device does not support. "
+            f"Supported pragmas: {shown}."
+        )
+
+    def refuse_qubits(
+        self,
+        registers: Sequence[tuple[str, int, int, bool]],
+        used: set[int],
+        measured: set[int],
+    ) -> str | None:
+        """Return why the use of the declared qubits is not allowed, or None.
+
+        Args:
+            registers: Name, first qubit, size and "declared without brackets" of each register.
+            used: Qubits that a gate, a measurement or a result type touches.
+            measured: Qubits measured explicitly.
+        """
+        declared = {q for _, start, size, _ in registers for q in range(start, start + size)}
+        if self.needs_all_measured and measured and not declared | used <= measured:
+            return (
+                "Device requires all qubits in the program to be measured. This may be caused by "
+                "declaring non-contiguous qubits or measuring partial qubits"
+            )
+        if not self.needs_contiguous_qubits:
+            return None
+        for name, start, size, is_single in registers:
+            unused = [i for i in range(size) if start + i not in used]
+            if unused:
+                shown = name if is_single else ", ".join(f"{name}[{i}]" for i in unused[:20])
+                more = ", …" if len(unused) > 20 else ""
+                return (
+                    f"Device requires contiguous qubits. Qubit register {name} has unused qubits "
+                    f"{shown}{more}."
+                )
+        return None
+
+
+def _result_rule(entry: Mapping[str, Any], shots_max: int) -> ResultRule:
+    observables = entry.get("observables")
+    entry_shots_max = entry.get("maxShots")
+    return ResultRule(
+        observables=None if observables is None else frozenset(o.lower() for o in observables),
+        shots_min=entry.get("minShots") or 0,
+        shots_max=shots_max if entry_shots_max is None else entry_shots_max,
+    )
+
+
+def check_results(circuit: Circuit, *, shots: int, rules: Rules | None) -> None:
+    """Check the requested results against the shots and the device.
+
+    Args:
+        circuit: The circuit.
+        shots: Number of shots of the task.
+        rules: The device's rules; None checks only what no simulator can do.
+
+    Raises:
+        ProgramError: If a result cannot be given.
+    """
+    if shots == 0 and not circuit.result_types:
+        raise ProgramError("Result types must be specified in the IR when shots=0")
+    for result in circuit.result_types:
+        _check_shots(result, shots, rules)
+        for state in result.states:
+            if len(state) != circuit.qubit_count:
+                raise ProgramError(
+                    f"Length of state {state} for result type amplitude must be equivalent to "
+                    f"number of qubits {circuit.qubit_count} in circuit"
+                )
+    if shots > 0:
+        _check_simultaneous(circuit)
+
+
+def _check_shots(result: ResultType, shots: int, rules: Rules | None) -> None:
+    if shots == 0 and result.kind == "sample":
+        raise ProgramError("sample can only be specified when shots>0")
+    if shots > 0 and result.kind in _EXACT_KINDS:
+        raise ProgramError(
+            f"Result type {result.kind} is not available when shots>0; it needs shots=0, "
+            f"but shots is {shots}."
+        )
+    if rules is None:
+        return
+    name = _RESULT_NAMES[result.kind]
+    rule = rules.result_types.get(name)
+    if rule is None:
+        shown = ", ".join(rules.result_types) or "none"
+        message = f"Result type {name} is not supported by the device. Supported: {shown}."
+        raise ProgramError(message)
+    if not rule.shots_min <= shots <= rule.shots_max:
+        raise ProgramError(
+            f"Result type {name} needs shots from {rule.shots_min} to {rule.shots_max}, "
+            f"but shots is {shots}."
+        )
+    for factor in result.observable:
+        if rule.observables is not None and factor.name not in rule.observables:
+            raise ProgramError(
+                f"Observable {factor.name} of result type {name} is not supported by the device. "
+                f"Supported: {', '.join(sorted(rule.observables))}."
+            )
+
+
+def _check_simultaneous(circuit: Circuit) -> None:
+    # Every qubit can be rotated to one basis only: each must have one factor in all results.
+    seen: dict[int, Factor] = {}
+    computational = Factor("z", ())
+    for result in circuit.result_types:
+        if result.kind == "probability":
+            _claim(circuit, seen, result.targets, computational)
+        for factor in result.observable:
+            if factor.name == "i":
+                continue
+            is_joint = len(factor.targets) > 1
+            basis = factor if is_joint else Factor(factor.name, (), factor.matrix)
+            _claim(circuit, seen, factor.targets or None, basis)
+
+
+def _claim(
+    circuit: Circuit, seen: dict[int, Factor], targets: Sequence[int] | None, basis: Factor
+) -> None:
+    for qubit in range(circuit.qubit_count) if targets is None else targets:
+        previous = seen.setdefault(qubit, basis)
+        if previous is basis or previous == basis:
+            continue
+        index = circuit.qubits[qubit]
+        if previous.targets != basis.targets:
+            raise ProgramError(f"Qubit part of incompatible results targets: qubit {index}.")
+        raise ProgramError(
+            "Conflicting result types applied to a single qubit: "
+            f"qubit {index} has {previous.name} and {basis.name}, which cannot be sampled "
+            "simultaneously."
+        )

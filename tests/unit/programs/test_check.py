@@ -1,0 +1,336 @@
+"""The check at CreateQuantumTask, on SV1's own capabilities document."""
+
+import dataclasses
+import json
+
+import pytest
+
+from openbraket.base.errors import LimitError, ProgramError
+from openbraket.circuits.memory import state_vector_bytes, state_vector_qubit_count_max
+from openbraket.devices import Catalogue
+from openbraket.programs.check import check_program, rules_of
+from openbraket.programs.openqasm import parse_circuit
+from openbraket.programs.rules import Rules, check_results
+
+SV1 = Catalogue().get("arn:aws:braket:::device/quantum-simulator/amazon/sv1")
+GIB = 1 << 30
+NOT_ALL_MEASURED = (
+    "Device requires all qubits in the program to be measured. This may be caused by declaring "
+    "non-contiguous qubits or measuring partial qubits"
+)
+WIDE = "[[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]"
+HEADER = {"name": "braket.ir.openqasm.program", "version": "1"}
+
+
+def action(source, **members):
+    return json.dumps({"braketSchemaHeader": HEADER, "source": source, **members})
+
+
+def check(source, *, shots=100, memory_bytes_max=16 * GIB, device=SV1, **keywords):
+    return check_program(
+        action(source), device, shots=shots, memory_bytes_max=memory_bytes_max, **keywords
+    )
+
+
+def refusal(source, **keywords):
+    with pytest.raises(ProgramError) as caught:
+        check(source, **keywords)
+    return str(caught.value)
+
+
+def test_bell_program_is_accepted_with_its_size():
+    checked = check(
+        "OPENQASM 3.0;\nbit[2] b;\nqubit[2] q;\nh q[0];\ncnot q[0], q[1];\nb = measure q;"
+    )
+    assert checked.action_type == "braket.ir.openqasm.program"
+    assert (checked.qubit_count, checked.operation_count) == (2, 2)
+    assert (checked.program_count, checked.executable_count) == (1, 1)
+    assert checked.memory_bytes == state_vector_bytes(2)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            "qubit[5] q;\nh q[0]; x q[2:3];",
+            "[line 2] uses the array operation 'range', which the device does not support.",
+        ),
+        (
+            "qubit[5] q;\nh q[0]; cnot q[2], q[3];",
+            "Device requires contiguous qubits. Qubit register q has unused qubits q[1], q[4].",
+        ),
+        (
+            "qubit[3] q; bit[2] b; h q; b[0] = measure q[0]; b[1] = measure q[1];",
+            NOT_ALL_MEASURED,
+        ),
+        (
+            "qubit[3] q; bit[2] b; h q[0]; h q[2]; b[0] = measure q[0]; b[1] = measure q[2];",
+            NOT_ALL_MEASURED,
+        ),
+        (
+            "qubit q; bit b; h q; b = measure q;\n#pragma braket result probability",
+            "Qubits should not be explicitly measured when result types are requested.",
+        ),
+        (
+            "OPENQASM 3;\nqubit q;\n\nqubit r;",
+            "[line 4] cannot declare a qubit register. Only 1 qubit register is supported.",
+        ),
+        (
+            "OPENQASM 3;\nbit q;\n\nbit r;",
+            "[line 4] cannot declare a bit register. Only 1 bit register is supported.",
+        ),
+        ("OPENQASM 3;\nqubit q;\n\nh q[0];", "[line 4] single qubit cannot be indexed."),
+        (
+            "\nh $0;",
+            "[line 2] uses the physical qubit $0, which the device does not support.",
+        ),
+    ],
+)
+def test_refusal_uses_the_words_of_the_service(source, message):
+    assert refusal(source) == message
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("cv q[0], q[1];", "uses 'cv', which the device does not support"),
+        ("prx(1, 2) q[0];", "uses 'prx', which the device does not support"),
+        ("U(1, 2, 3) q[0];", "uses 'U', which"),
+        ("gphase(1);", "uses 'gphase', which"),
+        ("barrier q;", "uses 'barrier', which"),
+        ("reset q;", "uses 'reset', which"),
+        ("delay[1ns] q;", "uses 'delay', which"),
+        ("ctrl @ x q[0], q[1];", "uses the gate modifier 'ctrl', which"),
+        ("inv @ s q[0];", "uses the gate modifier 'inv', which"),
+        ("pow(2) @ s q[0];", "uses the gate modifier 'pow', which"),
+        ("float a = 1;", "declares the classical variable 'a'"),
+        ("h q[-1];", "'negativeIndex'"),
+        ("h q[{0, 1}];", "'selection'"),
+        ("h q[0:1:1];", "'rangeWithStep'"),
+        ("#pragma braket verbatim\nbox { h $0; }", "uses the pragma 'verbatim'"),
+        ("#pragma braket result state_vector", "the pragma 'braket_result_type_state_vector'"),
+        ("#pragma braket result density_matrix", "the pragma 'braket_result_type_density_matrix'"),
+        ("#pragma braket noise bit_flip(0.1) q[0]", "the pragma 'braket_noise_bit_flip'"),
+        (
+            "#pragma braket noise kraus([[1.0, 0], [0, 1.0]], [[0, 0], [0, 0]]) q[0]",
+            "the pragma 'braket_noise_kraus'",
+        ),
+        ("#pragma braket noise pauli_channel(0.1, 0.2) q[0]", "takes 3 probabilities, but 2"),
+        (
+            "#pragma braket result adjoint_gradient expectation(z(q[0])) all",
+            "the pragma 'braket_result_type_adjoint_gradient'",
+        ),
+        ("if (true) { h q[0]; }", "if statements are not supported yet"),
+    ],
+)
+def test_what_sv1_does_not_list_is_refused(line, text):
+    message = refusal(f"OPENQASM 3.0;\nqubit[2] q;\n{line}\nh q[0]; h q[1];")
+    assert message.startswith("[line 3] ")
+    assert text in message
+
+
+def test_relaxed_check_allows_what_is_implemented():
+    source = "qubit[3] q; ctrl @ x q[0], q[2]; barrier q; prx(1, 2) q[2];"
+    assert check(source, is_strict=False).qubit_count == 2
+
+
+@pytest.mark.parametrize(
+    ("pragmas", "shots", "text"),
+    [
+        ("", 0, "Result types must be specified in the IR when shots=0"),
+        ("sample x(q[0])", 0, "sample can only be specified when shots>0"),
+        ('amplitude "00"', 10, "amplitude is not available when shots>0"),
+        ('amplitude "000"', 0, "Length of state 000 for result type amplitude"),
+        ("expectation x(q[0])\nexpectation y(q[0])", 10, "Conflicting result types applied"),
+        ("expectation x all\nvariance x(q[0]) @ y(q[1])", 10, "qubit 1 has x and y"),
+        ("expectation x(q[0])\nprobability q[0]", 10, "Conflicting result types applied"),
+        ("expectation x(q[0])\nprobability", 10, "Conflicting result types applied"),
+        (
+            "expectation hermitian([[1, 0], [0, 2]]) q[0]\nsample hermitian([[1, 0], [0, 3]]) q[0]",
+            10,
+            "Conflicting result types applied",
+        ),
+        (
+            f"variance hermitian([[1, 0], [0, 2]]) q[0]\nsample hermitian({WIDE}) q[0], q[1]",
+            10,
+            "incompatible results targets",
+        ),
+    ],
+)
+def test_results_that_the_shots_do_not_allow_are_refused(pragmas, shots, text):
+    lines = "".join(f"#pragma braket result {p}\n" for p in pragmas.split("\n") if p)
+    assert text in refusal(f"qubit[2] q; h q[0]; h q[1];\n{lines}", shots=shots)
+
+
+@pytest.mark.parametrize(
+    ("pragmas", "shots"),
+    [
+        ("expectation x(q[0])\nexpectation y(q[0])", 0),
+        ("probability\nvariance z all", 0),
+        ('amplitude "00", "11"', 0),
+        ("expectation x(q[0])\nsample x(q[0]) @ y(q[1])\nvariance i(q[1])", 10),
+        ("probability q[0]\nexpectation z(q[0]) @ x(q[1])", 10),
+        ("expectation x all\nvariance x(q[1])", 10),
+        ("expectation hermitian([[1, 0], [0, 2]]) q[0]\nsample hermitian([[1,0],[0,2]]) all", 10),
+    ],
+)
+def test_results_that_the_shots_allow_are_accepted(pragmas, shots):
+    lines = "".join(f"#pragma braket result {p}\n" for p in pragmas.split("\n"))
+    assert check(f"qubit[2] q; h q[0]; h q[1];\n{lines}", shots=shots).qubit_count == 2
+
+
+def test_pragmas_may_share_a_line():
+    source = (
+        "qubit[2] q; h q[0];\n#pragma braket result expectation h(q[0]) @ x(q[1])"
+        "#pragma braket result sample h(q[0])#pragma braket result variance x(q[1]) // last"
+    )
+    circuit = parse_circuit(source)
+    assert [r.kind for r in circuit.result_types] == ["expectation", "sample", "variance"]
+
+
+@pytest.mark.parametrize("shots", [-1, 100_001])
+def test_shots_outside_the_device_range_are_refused(shots):
+    text = f"The device supports shots from 0 to 100000, but shots is {shots}."
+    assert refusal("qubit q; h q;", shots=shots) == text
+
+
+def test_program_that_does_not_fit_is_refused_with_both_numbers():
+    with pytest.raises(LimitError) as caught:
+        check("qubit[33] q; h q;", memory_bytes_max=4 * GIB)
+    assert "needs 151,249,957,683 bytes of memory" in str(caught.value)
+    assert "more than the limit of 4,294,967,296 bytes" in str(caught.value)
+
+
+def test_program_beyond_the_device_is_refused_with_both_numbers():
+    with pytest.raises(LimitError, match="uses 40 qubits, more than the device's limit of 34"):
+        check("qubit[40] q; h q;", memory_bytes_max=1 << 60)
+
+
+@pytest.mark.parametrize("memory_gib", [1, 2, 3, 8, 15, 16, 17, 64, 1000])
+def test_advertised_qubit_count_fits_and_one_more_does_not(memory_gib):
+    memory_bytes_max = memory_gib * GIB
+    count = state_vector_qubit_count_max(memory_bytes_max, qubit_count_max=34)
+    assert SV1.qubit_count(memory_bytes_max) == count
+    assert check(f"qubit[{count}] q; h q;", memory_bytes_max=memory_bytes_max).qubit_count == count
+    if count < 34:
+        with pytest.raises(LimitError):
+            check(f"qubit[{count + 1}] q; h q;", memory_bytes_max=memory_bytes_max)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("not json", "The action is not valid JSON"),
+        ("[]", "must be a JSON object, but it is a list"),
+        ("{}", "no braketSchemaHeader"),
+        ('{"braketSchemaHeader": {"name": "x", "version": "1"}}', "schema 'x' is not known"),
+        (
+            '{"braketSchemaHeader": {"name": "braket.ir.openqasm.program", "version": "7"}}',
+            "Version '7' of the action's schema",
+        ),
+        (
+            '{"braketSchemaHeader": {"name": "braket.ir.openqasm.program", "version": "1"}}',
+            "'source' must be a string, but it is missing",
+        ),
+        (
+            '{"braketSchemaHeader": {"name": "braket.ir.ahs.program", "version": "1"}}',
+            "does not support the action type braket.ir.ahs.program. Supported: braket.ir.openqasm",
+        ),
+        (
+            '{"braketSchemaHeader": {"name": "braket.ir.jaqcd.program", "version": "1"}}',
+            "does not support the action type braket.ir.jaqcd.program",
+        ),
+        (action("", inputs=[1]), "'inputs' must be an object"),
+        (action("", inputs={"a": {"b": 1}}), "Input variable 'a' must be"),
+        (action("", inputs={"a": "two"}), "Input variable 'a' must be"),
+        ("[" * 100_000, "The action is not valid JSON"),
+    ],
+)
+def test_action_that_is_not_a_program_is_refused(text, message):
+    with pytest.raises(ProgramError) as caught:
+        check_program(text, SV1, shots=1, memory_bytes_max=GIB)
+    assert message in str(caught.value)
+
+
+def test_inputs_reach_the_program():
+    source = "input float a; input angle t; qubit q; rx(a) q; rz(t) q;"
+    text = action(source, inputs={"a": 1, "t": -0.5, "other": [1, "01"]})
+    assert check_program(text, SV1, shots=1, memory_bytes_max=GIB).operation_count == 2
+
+
+def rules_with(**changes):
+    return dataclasses.replace(Rules.from_capabilities(SV1.capabilities), **changes)
+
+
+def qpu_rules(**changes):
+    return rules_with(
+        native_gates=frozenset(("rx", "cz")),
+        supported_pragmas=frozenset(("verbatim",)),
+        allows_physical_qubits=True,
+        needs_contiguous_qubits=False,
+        needs_all_measured=False,
+        **changes,
+    )
+
+
+def refused(source, rules):
+    with pytest.raises(ProgramError) as caught:
+        parse_circuit(source, rules=rules)
+    return str(caught.value)
+
+
+def test_verbatim_box_needs_native_gates_on_physical_qubits():
+    rules = qpu_rules()
+    head = "OPENQASM 3.0;\n#pragma braket verbatim\nbox {\n"
+    assert parse_circuit(head + "rx(1) $3; cz $3, $1; }", rules=rules).qubits == (1, 3)
+    assert refused(head + "x $0; }", rules) == (
+        "[line 4] In verbatim boxes, native gates are required. x is not a device native gate."
+    )
+    assert refused("qubit q;" + head[13:] + "rx(1) q; }", rules) == (
+        "[line 4] Physical qubits are required in verbatim box."
+    )
+
+
+def test_partial_verbatim_box_is_refused_where_not_supported():
+    source = "#pragma braket verbatim\nbox { rx(1) $0; }\nx $0;"
+    assert parse_circuit(source, rules=qpu_rules()).qubit_count == 1
+    message = refused(source, qpu_rules(allows_partial_verbatim=False))
+    assert message == "[line 3] The device does not support gates outside verbatim boxes."
+
+
+def test_unassigned_measurement_is_refused_where_not_supported():
+    source = "qubit q;\nh q;\nmeasure q;"
+    assert parse_circuit(source, rules=rules_with()).measured == (0,)
+    message = refused(source, rules_with(allows_unassigned_measurements=False))
+    assert message == "[line 3] measures qubits without assigning the result to a bit."
+
+
+def test_modifier_limits_are_kept():
+    rules = rules_with(modifiers={"ctrl": 2, "pow": None}, power_types=frozenset(("int",)))
+    source = "qubit[4] q; {} q[0], q[1], q[2], q[3];"
+    assert "3 control qubits" in refused(source.format("ctrl(3) @ x"), rules)
+    assert len(parse_circuit("qubit[3] q; ctrl(2) @ x q[0], q[1], q[2];", rules=rules).operations)
+    assert "exponents of type int" in refused("qubit q; pow(0.5) @ x q;", rules)
+
+
+def test_observable_that_the_device_does_not_list_is_refused():
+    rules = rules_with()
+    limited = {**rules.result_types}
+    limited["Expectation"] = dataclasses.replace(
+        limited["Expectation"], observables=frozenset("z"), shots_min=1
+    )
+    rules = rules_with(result_types=limited)
+    circuit = parse_circuit("qubit q; h q;\n#pragma braket result expectation x all")
+    with pytest.raises(ProgramError, match="Observable x of result type Expectation"):
+        check_results(circuit, shots=1, rules=rules)
+    with pytest.raises(ProgramError, match="needs shots from 1 to 100000, but shots is 0"):
+        check_results(circuit, shots=0, rules=rules)
+    del limited["Expectation"]
+    with pytest.raises(ProgramError, match="Result type Expectation is not supported"):
+        check_results(circuit, shots=1, rules=rules_with(result_types=limited))
+
+
+def test_rules_are_read_once_per_document():
+    assert rules_of(SV1) is rules_of(SV1)
+    other = dataclasses.replace(SV1, capabilities=dict(SV1.capabilities))
+    assert rules_of(other) is not rules_of(SV1)
