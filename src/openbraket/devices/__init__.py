@@ -2,3 +2,7 @@
 
 No numpy.
 """
+
+from openbraket.devices.profiles import REGIONS, Catalogue, Device, read_profile
+
+__all__ = ["REGIONS", "Catalogue", "Device", "read_profile"]
