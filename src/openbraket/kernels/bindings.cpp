@@ -1,5 +1,181 @@
+// The Python face of the core; kernels/_core.pyi has its types and documentation.
+#include "state.hpp"
+
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/complex.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <stdexcept>
+#include <string>
 
 namespace nb = nanobind;
 
-NB_MODULE(OPENBRAKET_MODULE, m) { m.doc() = "OpenBraket's numerical core."; }
+namespace openbraket {
+namespace {
+
+template <typename T>
+using Column = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <typename T> std::span<const T> span_of(const Column<T> &column) {
+  return {column.data(), column.size()};
+}
+
+template <typename T>
+nb::ndarray<nb::numpy, T> numpy_array(std::vector<T> &&values, std::vector<std::size_t> shape) {
+  auto *owner = new std::vector<T>(std::move(values));
+  nb::capsule capsule(owner, [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
+  return nb::ndarray<nb::numpy, T>(owner->data(), shape.size(), shape.data(), capsule);
+}
+
+// Qubits of the caller (0 is most significant) to bits of the index.
+std::vector<int> positions_of(const std::vector<int> &qubits, int qubit_count) {
+  std::vector<int> out;
+  Mask used = 0;
+  for (int qubit : qubits) {
+    if (qubit < 0 || qubit >= qubit_count)
+      throw std::invalid_argument("qubit " + std::to_string(qubit) + " is not in 0 to " +
+                                  std::to_string(qubit_count - 1));
+    const int position = qubit_count - 1 - qubit;
+    if (used & bit(position))
+      throw std::invalid_argument("qubit " + std::to_string(qubit) + " is used twice");
+    used |= bit(position);
+    out.push_back(position);
+  }
+  return out;
+}
+
+template <typename Real> void bind_state(nb::module_ &m, const char *name) {
+  using S = State<Real>;
+  nb::class_<S>(m, name)
+      .def(nb::init<int>(), nb::arg("qubit_count"))
+      .def_prop_ro("qubit_count", &S::qubit_count)
+      .def(
+          "apply",
+          [](S &state, Column<std::uint16_t> codes, Column<std::uint32_t> target_starts,
+             Column<std::uint32_t> targets, Column<std::uint32_t> parameter_starts,
+             Column<double> parameters, Column<std::uint8_t> control_counts,
+             Column<std::uint64_t> control_values, int thread_count, Monitor *monitor) {
+            const OperationColumns columns{span_of(codes),         span_of(target_starts),
+                                           span_of(targets),       span_of(parameter_starts),
+                                           span_of(parameters),    span_of(control_counts),
+                                           span_of(control_values)};
+            Monitor unwatched;
+            const nb::gil_scoped_release release;
+            return state.apply(columns, thread_count, monitor != nullptr ? *monitor : unwatched);
+          },
+          nb::arg("codes"), nb::arg("target_starts"), nb::arg("targets"),
+          nb::arg("parameter_starts"), nb::arg("parameters"), nb::arg("control_counts"),
+          nb::arg("control_values"), nb::kw_only(), nb::arg("thread_count"),
+          nb::arg("monitor").none() = nb::none())
+      .def(
+          "amplitude",
+          [](const S &state, std::uint64_t index) {
+            return std::complex<double>(state.amplitude(index));
+          },
+          nb::arg("index"))
+      .def(
+          "amplitudes",
+          [](const S &state, int thread_count) {
+            std::vector<std::complex<Real>> out;
+            {
+              const nb::gil_scoped_release release;
+              out.resize(state.amplitude_count());
+              state.copy_amplitudes(out.data(), thread_count);
+            }
+            return numpy_array(std::move(out), {state.amplitude_count()});
+          },
+          nb::kw_only(), nb::arg("thread_count"))
+      .def(
+          "probabilities",
+          [](const S &state, const std::vector<int> &qubits, int thread_count) {
+            const std::vector<int> positions = positions_of(qubits, state.qubit_count());
+            std::vector<double> out;
+            {
+              const nb::gil_scoped_release release;
+              out = probabilities(state.view(thread_count), positions);
+            }
+            const std::size_t size = out.size();
+            return numpy_array(std::move(out), {size});
+          },
+          nb::arg("qubits"), nb::kw_only(), nb::arg("thread_count"))
+      .def(
+          "pauli_expectation",
+          [](const S &state, const std::string &letters, const std::vector<int> &qubits,
+             int thread_count) {
+            const std::vector<int> positions = positions_of(qubits, state.qubit_count());
+            if (letters.size() != positions.size())
+              throw std::invalid_argument("a Pauli string needs one letter per qubit");
+            Mask x_mask = 0, z_mask = 0;
+            for (std::size_t k = 0; k < letters.size(); ++k) {
+              if (std::string("ixyz").find(letters[k]) == std::string::npos)
+                throw std::invalid_argument("Pauli letters are i, x, y and z");
+              x_mask |= letters[k] == 'x' || letters[k] == 'y' ? bit(positions[k]) : 0;
+              z_mask |= letters[k] == 'z' || letters[k] == 'y' ? bit(positions[k]) : 0;
+            }
+            const nb::gil_scoped_release release;
+            return pauli_expectation(state.view(thread_count), x_mask, z_mask);
+          },
+          nb::arg("letters"), nb::arg("qubits"), nb::kw_only(), nb::arg("thread_count"))
+      .def(
+          "density_matrix",
+          [](const S &state, const std::vector<int> &qubits, int thread_count) {
+            const std::vector<int> positions = positions_of(qubits, state.qubit_count());
+            if (int(positions.size()) > density_qubits_max)
+              throw std::invalid_argument("a reduced density matrix has at most " +
+                                          std::to_string(density_qubits_max) + " qubits, got " +
+                                          std::to_string(positions.size()));
+            std::vector<Complex> out;
+            {
+              const nb::gil_scoped_release release;
+              out = density_matrix(state.view(thread_count), positions);
+            }
+            const std::size_t size = std::size_t(1) << positions.size();
+            return numpy_array(std::move(out), {size, size});
+          },
+          nb::arg("qubits"), nb::kw_only(), nb::arg("thread_count"))
+      .def(
+          "sample",
+          [](const S &state, Column<double> draws, int thread_count) {
+            std::vector<std::uint64_t> out;
+            {
+              const nb::gil_scoped_release release;
+              out = sample(state.view(thread_count), span_of(draws));
+            }
+            const std::size_t size = out.size();
+            return numpy_array(std::move(out), {size});
+          },
+          nb::arg("draws"), nb::kw_only(), nb::arg("thread_count"));
+}
+
+} // namespace
+} // namespace openbraket
+
+NB_MODULE(OPENBRAKET_MODULE, m) {
+  using namespace openbraket;
+  m.doc() = "OpenBraket's numerical core.";
+  m.attr("lane_bytes") = native_bytes;
+  m.def("gate_names", [] {
+    const auto names = gate_names();
+    return std::vector<std::string>(names.begin(), names.end());
+  });
+  m.def(
+      "gate_matrix",
+      [](unsigned code, Column<double> parameters) {
+        std::vector<Complex> out = gate_matrix(code, span_of(parameters));
+        std::size_t size = 1;
+        while (size * size < out.size())
+          size *= 2;
+        return numpy_array(std::move(out), {size, size});
+      },
+      nb::arg("code"), nb::arg("parameters"));
+  nb::class_<Monitor>(m, "Monitor")
+      .def(nb::init<>())
+      .def("cancel", [](Monitor &monitor) { monitor.is_cancelled = true; })
+      .def_prop_ro("fraction", [](const Monitor &monitor) {
+        return std::min(1.0, double(monitor.done.load()) / double(monitor.total.load()));
+      });
+  bind_state<double>(m, "StateVector");
+  bind_state<float>(m, "StateVectorSingle");
+}

@@ -1,0 +1,51 @@
+// Memory for amplitudes: zero at first, aligned, on huge pages where the system has them.
+#pragma once
+
+#include <cstddef>
+#include <new>
+#include <sys/mman.h>
+#include <utility>
+
+namespace openbraket {
+
+template <typename T> class Buffer {
+public:
+  explicit Buffer(std::size_t count) : count_(count), bytes_(rounded(count * sizeof(T))) {
+    void *memory =
+        mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+      throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+    if (bytes_ >= huge_page)
+      madvise(memory, bytes_, MADV_HUGEPAGE);
+#endif
+    data_ = static_cast<T *>(memory);
+  }
+  ~Buffer() {
+    if (data_ != nullptr)
+      munmap(data_, bytes_);
+  }
+  Buffer(Buffer &&other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), count_(other.count_), bytes_(other.bytes_) {}
+  Buffer(const Buffer &) = delete;
+  Buffer &operator=(const Buffer &) = delete;
+  Buffer &operator=(Buffer &&) = delete;
+
+  T *data() { return data_; }
+  const T *data() const { return data_; }
+  std::size_t size() const { return count_; }
+  T &operator[](std::size_t i) { return data_[i]; }
+  const T &operator[](std::size_t i) const { return data_[i]; }
+
+private:
+  static constexpr std::size_t page = 4096, huge_page = std::size_t(1) << 21;
+  static std::size_t rounded(std::size_t bytes) {
+    const std::size_t unit = bytes >= huge_page ? huge_page : page;
+    return (bytes + unit - 1) / unit * unit;
+  }
+
+  T *data_ = nullptr;
+  std::size_t count_, bytes_;
+};
+
+} // namespace openbraket

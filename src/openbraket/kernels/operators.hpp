@@ -1,0 +1,63 @@
+// From gates to few, structured operators. Everything here is small and in double precision.
+#pragma once
+
+#include "bits.hpp"
+
+#include <complex>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace openbraket {
+
+using Complex = std::complex<double>;
+using Matrix = std::vector<Complex>; // square, row-major
+
+// std::complex's product without its treatment of infinities, which costs a call.
+inline Complex multiply(Complex a, Complex b) {
+  return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+}
+
+// Columns of openbraket.circuits.circuit.Operations.
+struct OperationColumns {
+  std::span<const std::uint16_t> codes;
+  std::span<const std::uint32_t> target_starts, targets;
+  std::span<const std::uint32_t> parameter_starts;
+  std::span<const double> parameters;
+  std::span<const std::uint8_t> control_counts;
+  std::span<const std::uint64_t> control_values;
+};
+
+// What one pass over amplitudes does: a matrix on `targets`, where the bits of `control_mask` have
+// the values `control_value`.
+struct Operator {
+  std::vector<int> targets; // bits of the amplitude index; the first is least significant in values
+  Mask control_mask = 0;
+  Mask control_value = 0;
+  bool is_diagonal = false;
+  std::vector<Complex> values; // 2^k diagonal entries, or a 2^k x 2^k matrix
+
+  Mask target_mask() const {
+    Mask mask = 0;
+    for (int target : targets)
+      mask |= bit(target);
+    return mask;
+  }
+  // Bits on which the operator is not diagonal.
+  Mask moved_mask() const { return is_diagonal ? 0 : target_mask(); }
+  Mask kept_mask() const { return (is_diagonal ? target_mask() : 0) | control_mask; }
+};
+
+// Names of the gate table, in the order of the codes.
+std::span<const char *const> gate_names();
+
+// Return the matrix of a table gate; the first target is the most significant bit of an index.
+Matrix gate_matrix(unsigned code, std::span<const double> parameters);
+
+// Return one operator per operation. Throws std::invalid_argument for malformed columns.
+std::vector<Operator> translate(const OperationColumns &columns, int qubit_count);
+
+// Multiply neighbouring operators where the product costs less than its factors; drop identities.
+std::vector<Operator> fuse(const std::vector<Operator> &operators, int qubit_count);
+
+} // namespace openbraket

@@ -1,0 +1,88 @@
+#include "plan.hpp"
+
+#include <algorithm>
+
+namespace openbraket {
+namespace {
+
+// How many waiting operators one sweep looks at; bounds the quadratic search.
+constexpr std::size_t window_max = 4096;
+
+// Bits that operators left for later sweeps act on. An operator may pass another one where, on
+// every common bit, both are diagonal.
+struct Blocked {
+  Mask moved = 0, kept = 0;
+
+  bool stops(const Operator &op) const {
+    return (op.moved_mask() & (moved | kept)) != 0 || (op.kept_mask() & moved) != 0;
+  }
+  void add(const Operator &op) {
+    moved |= op.moved_mask();
+    kept |= op.kept_mask();
+  }
+};
+
+class Planner {
+public:
+  Planner(const std::vector<Operator> &operators, const BlockShape &shape)
+      : operators_(operators), shape_(shape), waiting_(operators.size()) {
+    for (std::size_t i = 0; i < waiting_.size(); ++i)
+      waiting_[i] = i;
+  }
+
+  std::vector<Sweep> run() {
+    std::vector<Sweep> out;
+    while (begin_ < waiting_.size())
+      out.push_back(next());
+    return out;
+  }
+
+private:
+  bool is_wide(const Operator &op) const {
+    return std::popcount(op.moved_mask()) >= shape_.wide_targets;
+  }
+
+  Sweep next() {
+    Sweep sweep;
+    if (is_wide(operators_[waiting_[begin_]])) {
+      sweep.is_wide = true;
+      sweep.operators.push_back(waiting_[begin_++]);
+      return sweep;
+    }
+    sweep.active = bit(std::min(shape_.run_bits, shape_.block_bits)) - 1;
+    const Mask all = bit(shape_.bit_count) - 1;
+    const std::size_t end = std::min(waiting_.size(), begin_ + window_max);
+    Blocked blocked;
+    std::vector<std::size_t> left;
+    std::size_t i = begin_;
+    for (; i < end && (blocked.moved & all) != all; ++i) {
+      const Operator &op = operators_[waiting_[i]];
+      const Mask active = sweep.active | op.moved_mask();
+      if (is_wide(op) || blocked.stops(op) || std::popcount(active) > shape_.block_bits) {
+        blocked.add(op);
+        left.push_back(waiting_[i]);
+      } else {
+        sweep.active = active;
+        sweep.operators.push_back(waiting_[i]);
+      }
+    }
+    begin_ = i - left.size();
+    std::copy(left.begin(), left.end(), waiting_.begin() + std::ptrdiff_t(begin_));
+    for (int k = 0; std::popcount(sweep.active) < shape_.block_bits; ++k)
+      sweep.active |= bit(k);
+    return sweep;
+  }
+
+  const std::vector<Operator> &operators_;
+  const BlockShape shape_;
+  std::vector<std::size_t> waiting_;
+  std::size_t begin_ = 0;
+};
+
+} // namespace
+
+std::vector<Sweep> plan_sweeps(const std::vector<Operator> &operators, const BlockShape &shape) {
+  return Planner(operators, shape).run();
+}
+
+} // namespace openbraket

@@ -1,0 +1,42 @@
+// What is read from a state: probabilities, expectations, reduced density matrices, samples.
+// Nothing here copies the state. Sums are taken in double precision for blocks of at most
+// 2^12 packs and then over the blocks, so rounding grows with neither the state nor the threads.
+#pragma once
+
+#include "lanes.hpp"
+#include "operators.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace openbraket {
+
+// A state to be read; `bit_count` is `qubit_count`, or lane_bits for the smallest states.
+template <typename Real> struct View {
+  const Pack<Real> *packs;
+  int qubit_count;
+  int bit_count;
+  int thread_count;
+
+  std::size_t pack_count() const { return std::size_t(1) << (bit_count - lane_bits<Real>); }
+};
+
+inline constexpr int density_qubits_max = 8;
+
+// Probabilities of the values of `positions` (bits of the index, most significant first).
+template <typename Real>
+std::vector<double> probabilities(const View<Real> &view, std::span<const int> positions);
+
+// <P> of the Pauli string with x on x_mask, z on z_mask and y on both.
+template <typename Real> double pauli_expectation(const View<Real> &view, Mask x_mask, Mask z_mask);
+
+// The reduced density matrix of at most density_qubits_max positions, row-major.
+template <typename Real>
+std::vector<Complex> density_matrix(const View<Real> &view, std::span<const int> positions);
+
+// For each of the ascending numbers in [0, 1), the basis state that it falls on; ascending.
+template <typename Real>
+std::vector<std::uint64_t> sample(const View<Real> &view, std::span<const double> draws);
+
+} // namespace openbraket

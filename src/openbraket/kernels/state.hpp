@@ -1,0 +1,53 @@
+// The state vector: storage and gates.
+#pragma once
+
+#include "buffer.hpp"
+#include "lanes.hpp"
+#include "operators.hpp"
+#include "reductions.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace openbraket {
+
+// How far a running call is, and the wish to stop it; written and read from different threads.
+struct Monitor {
+  std::atomic<std::uint64_t> done{0}, total{1};
+  std::atomic<bool> is_cancelled{false};
+};
+
+inline constexpr int qubit_count_max = 40;
+
+template <typename Real> class State {
+public:
+  // |0...0>. Throws std::invalid_argument for a qubit count outside 1 to qubit_count_max.
+  explicit State(int qubit_count);
+
+  int qubit_count() const { return qubit_count_; }
+  std::size_t amplitude_count() const { return std::size_t(1) << qubit_count_; }
+
+  // Apply all operations; false if cancelled half-way, which leaves the state undefined.
+  bool apply(const OperationColumns &columns, int thread_count, Monitor &monitor);
+
+  // Throws std::invalid_argument for an index past the end.
+  std::complex<Real> amplitude(std::uint64_t index) const;
+  void copy_amplitudes(std::complex<Real> *out, int thread_count) const;
+
+  View<Real> view(int thread_count) const {
+    return {packs_.data(), qubit_count_, bit_count_, threads_for(thread_count)};
+  }
+
+private:
+  int threads_for(int thread_count) const;
+  void apply_wide(const Operator &op);
+
+  int qubit_count_;
+  int bit_count_; // qubit_count_, or lane_bits for the smallest states, whose other lanes stay zero
+  Buffer<Pack<Real>> packs_;
+};
+
+extern template class State<double>;
+extern template class State<float>;
+
+} // namespace openbraket

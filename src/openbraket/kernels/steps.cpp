@@ -1,0 +1,318 @@
+#include "steps.hpp"
+
+#include <array>
+#include <stdexcept>
+
+namespace openbraket {
+namespace {
+
+// --- Loops --------------------------------------------------------------------------------------
+
+template <unsigned LaneMask, unsigned P>
+constexpr unsigned pattern_of = unsigned(deposit(P, LaneMask));
+
+// out += coefficient * in, real or complex coefficient.
+template <bool IsReal, typename Real>
+inline void accumulate(Pack<Real> &out, const Pack<Real> &coefficient, const Pack<Real> &in) {
+  out.re = out.re + coefficient.re * in.re;
+  out.im = out.im + coefficient.re * in.im;
+  if constexpr (!IsReal) {
+    out.re = out.re - coefficient.im * in.im;
+    out.im = out.im + coefficient.im * in.re;
+  }
+}
+
+template <typename Real, int H, unsigned LaneMask, bool IsReal>
+void run_dense(Pack<Real> *block, const Step<Real> &step, Mask) {
+  constexpr unsigned rows = 1u << H, patterns = 1u << std::popcount(LaneMask);
+  const Pack<Real> *coefficients = step.coefficients.data();
+  std::size_t offsets[rows];
+  for (unsigned j = 0; j < rows; ++j)
+    offsets[j] = step.offsets[j];
+  const Mask fixed = step.fixed;
+  Mask index = 0;
+  for (std::size_t g = step.loop_count; g > 0; --g, index = next_with_zeros(index, fixed)) {
+    Pack<Real> *base = block + (index | step.fixed_value);
+    Pack<Real> in[rows * patterns];
+    [&]<std::size_t... P>(std::index_sequence<P...>) {
+      for (unsigned j = 0; j < rows; ++j) {
+        const Pack<Real> x = base[offsets[j]];
+        ((in[j * patterns + P] = {exchange_lanes<pattern_of<LaneMask, P>>(x.re),
+                                  exchange_lanes<pattern_of<LaneMask, P>>(x.im)}),
+         ...);
+      }
+    }(std::make_index_sequence<patterns>{});
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < rows; ++i) {
+      Pack<Real> out{Lanes<Real>::zero(), Lanes<Real>::zero()};
+#pragma GCC unroll 4
+      for (unsigned m = 0; m < rows * patterns; ++m)
+        accumulate<IsReal>(out, coefficients[i * rows * patterns + m], in[m]);
+      base[offsets[i]] = out;
+    }
+  }
+}
+
+// Any number of targets up to block_targets_max; zero coefficients were left out when preparing.
+template <typename Real> void run_any(Pack<Real> *block, const Step<Real> &step, Mask) {
+  const std::size_t rows = step.offsets.size(), patterns = step.patterns.size();
+  const std::size_t columns = rows * patterns;
+  Pack<Real> in[std::size_t(1) << block_targets_max];
+  Mask index = 0;
+  for (std::size_t g = step.loop_count; g > 0; --g, index = next_with_zeros(index, step.fixed)) {
+    Pack<Real> *base = block + (index | step.fixed_value);
+    for (std::size_t j = 0; j < rows; ++j)
+      for (std::size_t p = 0; p < patterns; ++p)
+        in[j * patterns + p] = exchange_lanes(base[step.offsets[j]], step.patterns[p]);
+    for (std::size_t i = 0; i < rows; ++i) {
+      Pack<Real> out{Lanes<Real>::zero(), Lanes<Real>::zero()};
+      for (std::size_t m = 0; m < columns; ++m)
+        if (!step.is_skipped[i * columns + m])
+          accumulate<false>(out, step.coefficients[i * columns + m], in[m]);
+      base[step.offsets[i]] = out;
+    }
+  }
+}
+
+// out[0] = c[0] * in[1], out[1] = c[1] * in[0].
+template <typename Real, bool HasPhase>
+void run_exchange(Pack<Real> *block, const Step<Real> &step, Mask) {
+  const std::size_t first = step.offsets[0], second = step.offsets[1];
+  Mask index = 0;
+  for (std::size_t g = step.loop_count; g > 0; --g, index = next_with_zeros(index, step.fixed)) {
+    Pack<Real> *base = block + (index | step.fixed_value);
+    const Pack<Real> a = base[first], b = base[second];
+    if constexpr (HasPhase) {
+      base[first] = step.coefficients[0] * b;
+      base[second] = step.coefficients[1] * a;
+    } else {
+      base[first] = b;
+      base[second] = a;
+    }
+  }
+}
+
+template <typename Real>
+void run_diagonal(Pack<Real> *block, const Step<Real> &step, Mask outside) {
+  const std::size_t patterns = step.offsets.size();
+  const std::size_t first = extract(outside, step.outside_target_mask) * patterns;
+  for (std::size_t p = 0; p < patterns; ++p) {
+    if (step.is_skipped[first + p])
+      continue;
+    const Pack<Real> factor = step.coefficients[first + p];
+    Pack<Real> *base = block + (step.fixed_value | step.offsets[p]);
+    Mask index = 0;
+    for (std::size_t g = step.loop_count; g > 0; --g, index = next_with_zeros(index, step.fixed))
+      base[index] = factor * base[index];
+  }
+}
+
+// --- Preparation --------------------------------------------------------------------------------
+
+template <typename Real>
+typename Step<Real>::Kernel dense_kernel(int h, unsigned lanes, bool real) {
+  const auto pick = [&]<int H, unsigned LaneMask>() -> typename Step<Real>::Kernel {
+    return real ? run_dense<Real, H, LaneMask, true> : run_dense<Real, H, LaneMask, false>;
+  };
+  if (lanes == 0)
+    return h == 1   ? pick.template operator()<1, 0>()
+           : h == 2 ? pick.template operator()<2, 0>()
+                    : nullptr;
+  typename Step<Real>::Kernel out = nullptr;
+  const auto try_mask = [&]<unsigned LaneMask>() {
+    if (lanes != LaneMask)
+      return;
+    if constexpr (std::popcount(LaneMask) == 1)
+      out = h == 0   ? pick.template operator()<0, LaneMask>()
+            : h == 1 ? pick.template operator()<1, LaneMask>()
+                     : nullptr;
+    else if constexpr (std::popcount(LaneMask) == 2)
+      out = h == 0 ? pick.template operator()<0, LaneMask>() : nullptr;
+  };
+  [&]<std::size_t... M>(std::index_sequence<M...>) {
+    (try_mask.template operator()<unsigned(M + 1)>(), ...);
+  }(std::make_index_sequence<lane_count<Real> - 1>{});
+  return out;
+}
+
+// An operator's targets and controls by where they lie.
+template <typename Real> struct Placement {
+  std::vector<int> pack_targets, lane_targets, outside_targets; // indices into op.targets
+  unsigned lane_mask = 0, lane_control_mask = 0, lane_control_value = 0;
+
+  Placement(const Operator &op, const BlockMap &map) {
+    for (int k = 0; k < int(op.targets.size()); ++k) {
+      const int position = op.targets[std::size_t(k)];
+      if (map.is_lane(position)) {
+        lane_targets.push_back(k);
+        lane_mask |= unsigned(bit(map.local(position)));
+      } else {
+        (map.has(position) ? pack_targets : outside_targets).push_back(k);
+      }
+    }
+    for (Mask rest = op.control_mask; rest != 0; rest &= rest - 1) {
+      const int position = std::countr_zero(rest);
+      if (!map.is_lane(position))
+        continue;
+      lane_control_mask |= unsigned(bit(map.local(position)));
+      if (op.control_value & bit(position))
+        lane_control_value |= unsigned(bit(map.local(position)));
+    }
+  }
+
+  bool is_active(unsigned lane) const { return (lane & lane_control_mask) == lane_control_value; }
+
+  // The index into the operator's values, from the pack targets' bits and the lane.
+  std::size_t index(const Operator &op, const BlockMap &map, std::size_t pack_bits, unsigned lane,
+                    std::size_t outside_bits = 0) const {
+    std::size_t out = 0;
+    for (std::size_t k = 0; k < pack_targets.size(); ++k)
+      out |= ((pack_bits >> k) & 1) << pack_targets[k];
+    for (std::size_t k = 0; k < outside_targets.size(); ++k)
+      out |= ((outside_bits >> k) & 1) << outside_targets[k];
+    for (int k : lane_targets)
+      out |= std::size_t((lane >> map.local(op.targets[std::size_t(k)])) & 1) << k;
+    return out;
+  }
+};
+
+template <typename Real>
+void prepare_loop(Step<Real> &step, const Operator &op, const BlockMap &map,
+                  const std::vector<int> &pack_targets) {
+  for (Mask rest = op.control_mask; rest != 0; rest &= rest - 1) {
+    const int position = std::countr_zero(rest);
+    const bool is_one = (op.control_value & bit(position)) != 0;
+    if (!map.has(position)) {
+      step.outside_control_mask |= bit(position);
+      step.outside_control_value |= is_one ? bit(position) : 0;
+    } else if (map.is_pack(position)) {
+      step.fixed |= bit(map.pack_bit(position));
+      step.fixed_value |= is_one ? bit(map.pack_bit(position)) : 0;
+    }
+  }
+  std::vector<std::size_t> bits;
+  for (int k : pack_targets)
+    bits.push_back(std::size_t(bit(map.pack_bit(op.targets[std::size_t(k)]))));
+  step.offsets.assign(std::size_t(1) << bits.size(), 0);
+  for (std::size_t j = 0; j < step.offsets.size(); ++j)
+    for (std::size_t k = 0; k < bits.size(); ++k)
+      if ((j >> k) & 1)
+        step.offsets[j] |= bits[k];
+  for (std::size_t b : bits)
+    step.fixed |= b;
+  const int pack_bits = std::popcount(map.active) - map.lane_bits;
+  step.loop_count = std::size_t(1) << (pack_bits - std::popcount(step.fixed));
+}
+
+template <typename Real> Pack<Real> splat(Complex value) {
+  return {Lanes<Real>::splat(Real(value.real())), Lanes<Real>::splat(Real(value.imag()))};
+}
+
+// X-like and swap-like operators on pack bits only move packs.
+template <typename Real> bool prepare_exchange(Step<Real> &step, const Operator &op) {
+  const auto &v = op.values;
+  Complex upper, lower;
+  if (step.offsets.size() == 2) {
+    if (v[0] != 0.0 || v[3] != 0.0)
+      return false;
+    upper = v[1], lower = v[2];
+  } else if (step.offsets.size() == 4) {
+    static constexpr std::array<Complex, 16> form = {1, 0, 0, 0, 0, 0, 2, 0,
+                                                     0, 2, 0, 0, 0, 0, 0, 1};
+    for (std::size_t k = 0; k < form.size(); ++k)
+      if (form[k] != 2.0 && v[k] != form[k])
+        return false;
+    upper = v[6], lower = v[9];
+    // Values are indexed by targets, offsets by pack targets: both in the same order here.
+    step.offsets = {step.offsets[1], step.offsets[2]};
+  } else {
+    return false;
+  }
+  step.coefficients = {splat<Real>(upper), splat<Real>(lower)};
+  const bool is_plain = upper == 1.0 && lower == 1.0;
+  step.kernel = is_plain ? run_exchange<Real, false> : run_exchange<Real, true>;
+  return true;
+}
+
+template <typename Real> Step<Real> prepare_diagonal(const Operator &op, const BlockMap &map) {
+  Step<Real> step;
+  const Placement<Real> place(op, map);
+  prepare_loop(step, op, map, place.pack_targets);
+  for (int k : place.outside_targets)
+    step.outside_target_mask |= bit(op.targets[std::size_t(k)]);
+  // extract() reads outside bits lowest first; targets need not ascend, so sort their indices.
+  std::vector<int> ascending = place.outside_targets;
+  for (std::size_t i = 1; i < ascending.size(); ++i)
+    for (std::size_t j = i;
+         j > 0 && op.targets[std::size_t(ascending[j])] < op.targets[std::size_t(ascending[j - 1])];
+         --j)
+      std::swap(ascending[j], ascending[j - 1]);
+  Placement<Real> sorted = place;
+  sorted.outside_targets = ascending;
+  const std::size_t outside_count = std::size_t(1) << ascending.size();
+  for (std::size_t outside = 0; outside < outside_count; ++outside)
+    for (std::size_t p = 0; p < step.offsets.size(); ++p) {
+      Pack<Real> factor = splat<Real>(1);
+      bool is_identity = true;
+      for (unsigned lane = 0; lane < unsigned(lane_count<Real>); ++lane) {
+        if (!place.is_active(lane))
+          continue;
+        const Complex value = op.values[sorted.index(op, map, p, lane, outside)];
+        factor.set(int(lane), std::complex<Real>(value));
+        is_identity = is_identity && value == 1.0;
+      }
+      step.coefficients.push_back(factor);
+      step.is_skipped.push_back(is_identity);
+    }
+  step.kernel = run_diagonal<Real>;
+  return step;
+}
+
+template <typename Real> Step<Real> prepare_dense(const Operator &op, const BlockMap &map) {
+  Step<Real> step;
+  const Placement<Real> place(op, map);
+  prepare_loop(step, op, map, place.pack_targets);
+  if (place.lane_targets.empty() && place.lane_control_mask == 0 && prepare_exchange(step, op))
+    return step;
+  const std::size_t size = std::size_t(1) << op.targets.size(), rows = step.offsets.size();
+  const std::size_t patterns = std::size_t(1) << place.lane_targets.size();
+  for (std::size_t p = 0; p < patterns; ++p)
+    step.patterns.push_back(unsigned(deposit(p, place.lane_mask)));
+  bool is_real = true;
+  for (std::size_t i = 0; i < rows; ++i)
+    for (std::size_t j = 0; j < rows; ++j)
+      for (std::size_t p = 0; p < patterns; ++p) {
+        Pack<Real> coefficient = splat<Real>(0);
+        bool is_zero = true;
+        for (unsigned lane = 0; lane < unsigned(lane_count<Real>); ++lane) {
+          Complex value = i == j && p == 0 ? 1 : 0;
+          if (place.is_active(lane))
+            value = op.values[place.index(op, map, i, lane) * size +
+                              place.index(op, map, j, lane ^ step.patterns[p])];
+          coefficient.set(int(lane), std::complex<Real>(value));
+          is_zero = is_zero && value == 0.0;
+          is_real = is_real && value.imag() == 0;
+        }
+        step.coefficients.push_back(coefficient);
+        step.is_skipped.push_back(is_zero);
+      }
+  step.kernel = dense_kernel<Real>(int(place.pack_targets.size()), place.lane_mask, is_real);
+  if (step.kernel == nullptr)
+    step.kernel = run_any<Real>;
+  return step;
+}
+
+} // namespace
+
+template <typename Real> Step<Real> prepare(const Operator &op, const BlockMap &map) {
+  if (op.is_diagonal)
+    return prepare_diagonal<Real>(op, map);
+  if (int(op.targets.size()) > block_targets_max)
+    throw std::logic_error("a wide operator reached a block");
+  return prepare_dense<Real>(op, map);
+}
+
+template Step<double> prepare<double>(const Operator &, const BlockMap &);
+template Step<float> prepare<float>(const Operator &, const BlockMap &);
+
+} // namespace openbraket

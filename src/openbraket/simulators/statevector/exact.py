@@ -1,0 +1,143 @@
+"""Results that follow from the state itself, for shots = 0."""
+
+import itertools
+from typing import Final
+
+import numpy as np
+
+from openbraket.base.errors import LimitError, ProgramError
+from openbraket.circuits.circuit import Factor, ResultType
+from openbraket.simulators.statevector.observables import (
+    Basis,
+    basis_of,
+    contract,
+    inverse_rotations,
+    on_each_qubit,
+    rotations,
+)
+from openbraket.simulators.statevector.state import StateVector
+from openbraket.simulators.statevector.values import Complexes, Value
+
+# <h> = (<x> + <z>) / √2: up to this many factors are expanded into 2^k Pauli strings.
+_HADAMARD_FACTORS_MAX: Final = 3
+# Up to this many qubits an observable is traced against the reduced density matrix.
+_TRACED_QUBITS_MAX: Final = 4
+_KERNEL_DENSITY_QUBITS_MAX: Final = 8
+# A density matrix of 12 qubits has 256 MiB.
+DENSITY_QUBITS_MAX: Final = 12
+
+
+def exact_value(state: StateVector, result_type: ResultType) -> Value:
+    """Return the value of one result type from the state's amplitudes.
+
+    Args:
+        state: May be rotated and rotated back meanwhile, so rounding may change its last bits.
+        result_type: Any kind but `sample` and `adjoint_gradient`.
+
+    Returns:
+        A float, or one per qubit for an observable without targets; an array for probability,
+        state_vector and density_matrix; amplitudes by basis state.
+
+    Raises:
+        ProgramError: If the kind needs shots or is not supported, or an amplitude's basis state has
+            the wrong length.
+        LimitError: If a density matrix has more than 12 qubits.
+    """
+    every_qubit = tuple(range(state.qubit_count))
+    targets = every_qubit if result_type.targets is None else result_type.targets
+    match result_type.kind:
+        case "expectation" | "variance":
+            each = on_each_qubit(result_type.observable, state.qubit_count)
+            moment = _expectation if result_type.kind == "expectation" else _variance
+            if each is None:
+                return moment(state, result_type.observable)
+            return [moment(state, observable) for observable in each]
+        case "probability":
+            return state.probabilities(targets)
+        case "amplitude":
+            return {bits: _amplitude(state, bits) for bits in result_type.states}
+        case "state_vector":
+            return state.amplitudes()
+        case "density_matrix":
+            return _density_matrix(state, targets)
+        case "sample":
+            raise ProgramError("sample can only be specified when shots>0")
+        case _:
+            message = f"Result type {result_type.kind} is not supported."
+            raise ProgramError(message)
+
+
+def _amplitude(state: StateVector, bits: str) -> complex:
+    if len(bits) != state.qubit_count:
+        message = (
+            f"Length of state {bits} for result type amplitude must be equivalent to number of "
+            f"qubits {state.qubit_count} in circuit"
+        )
+        raise ProgramError(message)
+    return state.amplitude(int(bits, 2))
+
+
+def _density_matrix(state: StateVector, targets: tuple[int, ...]) -> Complexes:
+    if len(targets) <= _KERNEL_DENSITY_QUBITS_MAX:
+        return state.density_matrix(targets)
+    if len(targets) > DENSITY_QUBITS_MAX:
+        message = (
+            f"density_matrix of {len(targets)} qubits; at most {DENSITY_QUBITS_MAX} are allowed"
+        )
+        raise LimitError(message)
+    rest = [qubit for qubit in range(state.qubit_count) if qubit not in targets]
+    tensor = state.amplitudes().reshape((2,) * state.qubit_count)
+    matrix = tensor.transpose((*targets, *rest)).reshape(1 << len(targets), -1)
+    return matrix @ matrix.conj().T
+
+
+def _expectation(state: StateVector, observable: tuple[Factor, ...]) -> float:
+    mean = _pauli_like(state, observable)
+    return _general_moments(state, observable)[0] if mean is None else mean
+
+
+def _variance(state: StateVector, observable: tuple[Factor, ...]) -> float:
+    if all(factor.name == "i" for factor in observable):
+        return 0.0
+    mean = _pauli_like(state, observable)
+    if mean is not None:
+        return max(0.0, 1.0 - mean * mean)  # such an observable is its own inverse
+    return _general_moments(state, observable)[1]
+
+
+def _pauli_like(state: StateVector, observable: tuple[Factor, ...]) -> float | None:
+    """Return the expectation where all factors are x, y, z, i and few h; else None."""
+    names = [factor.name for factor in observable]
+    if "hermitian" in names or names.count("h") > _HADAMARD_FACTORS_MAX:
+        return None
+    qubits = [qubit for factor in observable for qubit in factor.targets]
+    letters = [("x", "z") if name == "h" else (name,) for name in names]
+    strings = ["".join(choice) for choice in itertools.product(*letters)]
+    total = sum(state.pauli_expectation(string, qubits) for string in strings)
+    return float(total / np.sqrt(len(strings)))
+
+
+def _general_moments(state: StateVector, observable: tuple[Factor, ...]) -> tuple[float, float]:
+    """Return mean and variance of a tensor product of any factors."""
+    bases = [basis_of(factor) for factor in observable]
+    qubits = [qubit for basis in bases for qubit in basis.targets]
+    if len(qubits) <= _TRACED_QUBITS_MAX:
+        return _traced_moments(state, bases, qubits)
+    state.apply(rotations(bases))
+    distribution = state.probabilities(qubits)
+    state.apply(inverse_rotations(bases))
+    mean = contract(distribution, [basis.eigenvalues for basis in bases])
+    square = contract(distribution, [basis.eigenvalues**2 for basis in bases])
+    return mean, max(0.0, square - mean * mean)
+
+
+def _traced_moments(
+    state: StateVector, bases: list[Basis], qubits: list[int]
+) -> tuple[float, float]:
+    matrix: Complexes = np.eye(1, dtype=np.complex128)
+    for basis in bases:
+        matrix = np.kron(matrix, basis.matrix).astype(np.complex128, copy=False)
+    density = state.density_matrix(qubits)
+    mean = float(np.trace(density @ matrix).real)
+    centred = matrix - mean * np.eye(matrix.shape[0])
+    return mean, max(0.0, float(np.trace(density @ centred @ centred).real))

@@ -1,0 +1,76 @@
+"""A whole simulation: from a circuit and a number of shots to everything the program asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openbraket.base.errors import ProgramError
+from openbraket.circuits.circuit import Circuit
+from openbraket.simulators.statevector.exact import exact_value
+from openbraket.simulators.statevector.observables import joint_basis, rotations
+from openbraket.simulators.statevector.sampling import measured_bits, sampled_value
+from openbraket.simulators.statevector.state import StateVector
+from openbraket.simulators.statevector.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What a simulation found.
+
+    Attributes:
+        values: One value per result type of the circuit, in order.
+        measurements: Measured bits, uint8, shape (shots, len(measured)); None for shots = 0.
+        measured: Positions of the measured qubits, in the order of the columns.
+    """
+
+    values: tuple[Value, ...]
+    measurements: NDArray[np.uint8] | None
+    measured: tuple[int, ...]
+
+
+def simulate(
+    circuit: Circuit,
+    *,
+    shots: int,
+    thread_count: int = 1,
+    seed: int | None = None,
+    report: Callable[[float], None] | None = None,
+) -> Simulation:
+    """Run a circuit on |0...0> and compute its results.
+
+    Args:
+        circuit: At least one qubit; not modified.
+        shots: Number of measurements of the final state; 0 means exact values.
+        thread_count: Threads to use, at least 1.
+        seed: Makes samples reproducible; None draws fresh ones.
+        report: Called now and then, from another thread, with the share that is done.
+
+    Returns:
+        The values of all result types, and the measurements where shots > 0.
+
+    Raises:
+        ProgramError: If a result type does not go with the number of shots, or two result types
+            want different bases for one qubit.
+        LimitError: If a requested density matrix is too large.
+        NumericsError: If a power of a matrix that is not unitary is asked for.
+    """
+    if circuit.qubit_count == 0:
+        raise ProgramError("The program uses no qubits; at least 1 is needed")
+    if shots == 0 and not circuit.result_types:
+        raise ProgramError("Result types must be specified in the IR when shots=0")
+    bases = joint_basis(circuit.result_types, circuit.qubit_count) if shots else []
+    state = StateVector(circuit.qubit_count, thread_count=thread_count)
+    state.apply(circuit.operations, report=report)
+    measured = circuit.measured or tuple(range(circuit.qubit_count))
+    if shots == 0:
+        values = tuple(exact_value(state, result_type) for result_type in circuit.result_types)
+        return Simulation(values, None, measured)
+    state.apply(rotations(bases))
+    states = state.sample(shots, np.random.default_rng(seed))
+    bits = measured_bits(states, circuit.qubit_count)
+    values = tuple(sampled_value(bits, result_type) for result_type in circuit.result_types)
+    is_all = measured == tuple(range(circuit.qubit_count))
+    measurements = bits if is_all else np.ascontiguousarray(bits[:, measured])
+    return Simulation(values, measurements, measured)

@@ -1,0 +1,122 @@
+"""One state vector and what a simulation asks of it."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openbraket.circuits.circuit import Operations
+from openbraket.kernels import Monitor
+from openbraket.kernels import StateVector as Kernel
+from openbraket.simulators.statevector.powers import resolve_powers
+
+REPORT_INTERVAL_S: Final = 0.2
+# Smaller states are done before anybody could read their progress.
+_REPORT_QUBITS_MIN: Final = 18
+
+
+class StateVector:
+    """|ψ> = Σ ψ_x |x> over 2^n basis states x; qubit 0 is the most significant bit of x.
+
+    Args:
+        qubit_count: n, 1 to 40. Memory is 16 bytes times 2^n.
+        thread_count: Threads for every operation on the state, at least 1.
+    """
+
+    def __init__(self, qubit_count: int, *, thread_count: int = 1) -> None:
+        self._kernel = Kernel(qubit_count)
+        self._thread_count = thread_count
+
+    @property
+    def qubit_count(self) -> int:
+        """Number of qubits."""
+        return self._kernel.qubit_count
+
+    def apply(
+        self, operations: Operations, *, report: Callable[[float], None] | None = None
+    ) -> None:
+        """Apply operations in order, in place.
+
+        Args:
+            operations: Qubits are 0 to n - 1; not modified.
+            report: Called now and then, from another thread, with the share that is done.
+        """
+        plain, monitor = resolve_powers(operations), Monitor()
+        with _reporting(monitor, report if self.qubit_count >= _REPORT_QUBITS_MIN else None):
+            self._kernel.apply(
+                plain.codes,
+                plain.target_starts,
+                plain.targets,
+                plain.parameter_starts,
+                plain.parameters,
+                plain.control_counts,
+                plain.control_values,
+                thread_count=self._thread_count,
+                monitor=monitor,
+            )
+
+    def amplitude(self, state: int) -> complex:
+        """Return ψ_x of basis state `state`."""
+        return self._kernel.amplitude(state)
+
+    def amplitudes(self) -> NDArray[np.complex128]:
+        """Return a copy of all amplitudes, shape (2^n,)."""
+        return self._kernel.amplitudes(thread_count=self._thread_count)
+
+    def probabilities(self, qubits: Sequence[int]) -> NDArray[np.float64]:
+        """Return the distribution of `qubits`, the first most significant; shape (2^k,).
+
+        Cost: one pass over the state.
+        """
+        return self._kernel.probabilities(list(qubits), thread_count=self._thread_count)
+
+    def pauli_expectation(self, letters: str, qubits: Sequence[int]) -> float:
+        """Return <ψ|P|ψ> of a Pauli string with letters i, x, y, z on `qubits`.
+
+        Cost: one pass over the state, without a copy.
+        """
+        return self._kernel.pauli_expectation(
+            letters, list(qubits), thread_count=self._thread_count
+        )
+
+    def density_matrix(self, qubits: Sequence[int]) -> NDArray[np.complex128]:
+        """Return the reduced density matrix of at most 8 qubits, the first most significant.
+
+        Cost: one pass over the state with 2^k products per amplitude.
+        """
+        return self._kernel.density_matrix(list(qubits), thread_count=self._thread_count)
+
+    def sample(self, shots: int, generator: np.random.Generator) -> NDArray[np.uint64]:
+        """Return `shots` independent basis states, drawn from |ψ_x|².
+
+        Cost: one pass over the state, and one over the parts of it that draws fall on.
+        """
+        draws = generator.random(shots)
+        draws.sort()
+        states = self._kernel.sample(draws, thread_count=self._thread_count)
+        generator.shuffle(states)
+        return states
+
+
+@contextmanager
+def _reporting(monitor: Monitor, report: Callable[[float], None] | None) -> Iterator[None]:
+    """Call `report` with the monitor's fraction until the block ends."""
+    if report is None:
+        yield
+        return
+    finished = threading.Event()
+
+    def watch() -> None:
+        while not finished.wait(REPORT_INTERVAL_S):
+            report(monitor.fraction)
+
+    watcher = threading.Thread(target=watch, name="progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        watcher.join()
