@@ -1,0 +1,86 @@
+"""From a work to its result object."""
+
+import json
+import pickle
+
+import pytest
+from braket.tasks import GateModelQuantumTaskResult
+
+from openbraket.base.errors import ProgramError
+from openbraket.base.work import Work
+from openbraket.runners.openqasm import run
+
+BELL = "OPENQASM 3.0;\nbit[2] b;\nqubit[2] q;\nh q[0];\ncnot q[0], q[1];\nb = measure q;"
+
+
+def work(source: str, shots: int, **inputs: float) -> Work:
+    header = {"name": "braket.ir.openqasm.program", "version": "1"}
+    action = {"braketSchemaHeader": header, "source": source, "inputs": inputs}
+    return Work(
+        task_id="t",
+        attempt=1,
+        runner="openbraket.runners.openqasm",
+        task_arn="arn:aws:braket:us-east-1:000000000000:quantum-task/t",
+        device_arn="arn:aws:braket:::device/quantum-simulator/amazon/sv1",
+        shots=shots,
+        action=json.dumps(action).encode(),
+        device_parameters="",
+        created_at=0,
+        thread_count=1,
+        memory_bytes=0,
+    )
+
+
+def result_of(source: str, shots: int, **inputs: float) -> GateModelQuantumTaskResult:
+    output = run(work(source, shots, **inputs), lambda _: None)
+    return GateModelQuantumTaskResult.from_string(output.objects[-1].content.decode())
+
+
+def test_bell_pair_gives_correlated_bits():
+    output = run(work(BELL, 1000), lambda _: None)
+    assert output.num_successful_shots == 1000
+    (published,) = output.objects
+    assert (published.name, published.content_type) == ("results.json", "application/json")
+    result = GateModelQuantumTaskResult.from_string(published.content.decode())
+    assert set(result.measurement_counts) == {"00", "11"}  # fails falsely with 2^-999
+    assert sum(result.measurement_counts.values()) == 1000
+    assert result.measured_qubits == [0, 1]
+
+
+def test_exact_expectation_with_an_input():
+    source = (
+        "OPENQASM 3.0;\ninput float theta;\nqubit[1] q;\nrx(theta) q[0];\n"
+        "#pragma braket result expectation z(q[0])"
+    )
+    assert result_of(source, 0, theta=3.141592653589793).values == [pytest.approx(-1, abs=1e-15)]
+    assert run(work(source, 0, theta=0.0), lambda _: None).num_successful_shots is None
+
+
+def test_output_can_be_sent_between_processes():
+    output = run(work(BELL, 10), lambda _: None)
+    assert pickle.loads(pickle.dumps(output)) == output
+
+
+@pytest.mark.parametrize(
+    ("source", "shots", "message"),
+    [
+        (BELL, 0, "Result types must be specified in the IR when shots=0"),
+        ("OPENQASM 3.0;\nqubit[1] q;\nh q[0]", 10, r"\[line 3\]"),
+        (
+            "OPENQASM 3.0;\nqubit[1] q;\nh q[0];\n#pragma braket result state_vector",
+            10,
+            "not available when shots>0",
+        ),
+        (
+            (
+                "OPENQASM 3.0;\nqubit[1] q;\nh q[0];\n#pragma braket result expectation x(q[0])\n"
+                "#pragma braket result expectation z(q[0])"
+            ),
+            10,
+            "Conflicting result types applied to a single qubit",
+        ),
+    ],
+)
+def test_wrong_programs_are_refused(source, shots, message):
+    with pytest.raises(ProgramError, match=message):
+        run(work(source, shots), lambda _: None)
