@@ -91,8 +91,8 @@ def check_program(
             f"but shots is {shots}."
         )
     circuit = parse_circuit(action.source, action.inputs, rules=rules if is_strict else None)
-    check_results(circuit, shots=shots, rules=rules)
     memory_bytes = _memory_bytes(circuit.qubit_count, rules, memory_bytes_max)
+    check_results(circuit, shots=shots, rules=rules)
     return Checked(action.type, circuit.qubit_count, len(circuit.operations), memory_bytes)
 
 

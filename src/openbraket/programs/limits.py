@@ -12,4 +12,5 @@ REGISTER_SIZE_MAX: Final = 100_000  # elements of one qubit or bit register
 QUBIT_INDEX_MAX: Final = 1_000_000  # of a physical qubit, and all declared qubits together
 OPERATIONS_MAX: Final = 5_000_000  # gates, measurements and result targets after broadcasting
 UNITARY_QUBITS_MAX: Final = 8  # targets of one unitary pragma or of one hermitian factor
+RESULT_VALUES_MAX: Final = 1 << 22  # numbers in all requested results of one program together
 ACTION_DEPTH_MAX: Final = 100  # JSON arrays and objects inside each other in an action document

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from openbraket.base.errors import ProgramError
+from openbraket.base.errors import LimitError, ProgramError
 from openbraket.circuits.circuit import Circuit, Factor, ResultType
+from openbraket.programs.limits import RESULT_VALUES_MAX
 
 OPENQASM_ACTION: Final = "braket.ir.openqasm.program"
 
@@ -221,9 +222,11 @@ def check_results(circuit: Circuit, *, shots: int, rules: Rules | None) -> None:
 
     Raises:
         ProgramError: If a result cannot be given.
+        LimitError: If the results have too many numbers.
     """
     if shots == 0 and not circuit.result_types:
         raise ProgramError("Result types must be specified in the IR when shots=0")
+    _check_size(circuit, shots)
     for result in circuit.result_types:
         _check_shots(result, shots, rules)
         for state in result.states:
@@ -234,6 +237,28 @@ def check_results(circuit: Circuit, *, shots: int, rules: Rules | None) -> None:
                 )
     if shots > 0:
         _check_simultaneous(circuit)
+
+
+def _check_size(circuit: Circuit, shots: int) -> None:
+    count = sum(_value_count(result, circuit.qubit_count, shots) for result in circuit.result_types)
+    if count > RESULT_VALUES_MAX:
+        raise LimitError(
+            f"The requested results have {count:,} numbers, more than the limit of "
+            f"{RESULT_VALUES_MAX:,}."
+        )
+
+
+def _value_count(result: ResultType, qubit_count: int, shots: int) -> int:
+    target_count = qubit_count if result.targets is None else len(result.targets)
+    if result.kind == "probability":
+        return 1 << target_count
+    if result.kind == "state_vector":
+        return 2 << qubit_count
+    if result.kind == "density_matrix":
+        return 2 << 2 * target_count
+    is_for_each_qubit = any(not factor.targets for factor in result.observable)
+    value_count = shots if result.kind == "sample" else 1
+    return value_count * (qubit_count if is_for_each_qubit else 1)
 
 
 def _check_shots(result: ResultType, shots: int, rules: Rules | None) -> None:

@@ -334,3 +334,24 @@ def test_rules_are_read_once_per_document():
     assert rules_of(SV1) is rules_of(SV1)
     other = dataclasses.replace(SV1, capabilities=dict(SV1.capabilities))
     assert rules_of(other) is not rules_of(SV1)
+
+
+@pytest.mark.parametrize(
+    ("pragma", "shots", "count"),
+    [
+        ("probability all", 0, "8,388,608"),
+        ("probability all", 100, "8,388,608"),
+        ("sample x all", 100_000, None),
+        ("expectation x all", 100, None),
+        ("probability q[0], q[1]", 0, None),
+    ],
+)
+def test_results_with_too_many_numbers_are_refused_with_the_count(pragma, shots, count):
+    source = f"OPENQASM 3.0;\nqubit[23] q;\nh q;\n#pragma braket result {pragma}"
+    if count is None:
+        assert check(source, shots=shots).qubit_count == 23
+        return
+    with pytest.raises(LimitError) as caught:
+        check(source, shots=shots)
+    assert count in str(caught.value)
+    assert "4,194,304" in str(caught.value)
