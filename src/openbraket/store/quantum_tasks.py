@@ -1,0 +1,367 @@
+"""Records of quantum tasks: creation, reading and the queue's order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, bindparam, func, insert, select, text
+
+from openbraket.base.ids import quantum_task_arn
+from openbraket.store import tags as tag_records
+from openbraket.store import tokens
+from openbraket.store.statements import Statement
+from openbraket.store.tables import quantum_tasks, task_actions
+from openbraket.store.task_search import Filter, Page
+from openbraket.store.task_search import search as _search
+from openbraket.store.tokens import ClientToken
+
+__all__ = [
+    "ActiveTask",
+    "Creation",
+    "Filter",
+    "NewTask",
+    "Page",
+    "QuantumTask",
+    "WaitingTask",
+    "create",
+    "get",
+    "get_action",
+    "list_active",
+    "list_waiting",
+    "queue_depth",
+    "queue_position",
+    "search",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantumTask:
+    """One quantum task's record, without its action.
+
+    Attributes:
+        seq: Order of acceptance.
+        id: The task's UUID.
+        account: Twelve-digit account that owns it.
+        region: Region that it lives in.
+        device_arn: The device.
+        status: As on the wire.
+        attempt: Number of the latest attempt, 0 before the first.
+        lost_count: Attempts that ended without an outcome.
+        priority: 0 normal, 1 priority.
+        shots: Number of shots.
+        device_parameters: JSON text as the client sent it; may be "".
+        output_bucket: Bucket of the results.
+        output_directory: Key prefix of the results, without a slash at its end.
+        action_type: Name of the action's schema.
+        program_count: Programs of a program set.
+        executable_count: Executables of a program set.
+        memory_bytes: Admission's estimate, in bytes.
+        thread_count: Threads that the task may use.
+        created_at: Milliseconds since the epoch.
+        started_at: The same, of the latest attempt's start.
+        ended_at: The same, of the end.
+        failure_reason: Why it failed.
+        job_arn: The hybrid job that created it.
+        associations: JSON text as the client sent it.
+        experimental: JSON text as the client sent it.
+        num_successful_shots: Shots that gave a result.
+    """
+
+    seq: int
+    id: str
+    account: str
+    region: str
+    device_arn: str
+    status: str
+    attempt: int
+    lost_count: int
+    priority: int
+    shots: int
+    device_parameters: str
+    output_bucket: str
+    output_directory: str
+    action_type: str
+    program_count: int | None
+    executable_count: int | None
+    memory_bytes: int
+    thread_count: int
+    created_at: int
+    started_at: int | None
+    ended_at: int | None
+    failure_reason: str | None
+    job_arn: str | None
+    associations: str | None
+    experimental: str | None
+    num_successful_shots: int | None
+
+    @property
+    def arn(self) -> str:
+        """The task's ARN."""
+        return quantum_task_arn(region=self.region, account=self.account, task_id=self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A quantum task to be recorded; see `QuantumTask` for the shared attributes.
+
+    Attributes:
+        action: The action document as the client sent it, UTF-8.
+        tags: Tags by key.
+    """
+
+    id: str
+    account: str
+    region: str
+    device_arn: str
+    shots: int
+    output_bucket: str
+    output_directory: str
+    action: bytes
+    action_type: str
+    created_at: int
+    device_parameters: str = ""
+    priority: int = 0
+    program_count: int | None = None
+    executable_count: int | None = None
+    memory_bytes: int = 0
+    thread_count: int = 1
+    job_arn: str | None = None
+    associations: str | None = None
+    experimental: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def arn(self) -> str:
+        """The task's ARN."""
+        return quantum_task_arn(region=self.region, account=self.account, task_id=self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingTask:
+    """What the dispatcher keeps of a task that waits; see `QuantumTask`."""
+
+    seq: int
+    id: str
+    device_arn: str
+    status: str
+    attempt: int
+    lost_count: int
+    priority: int
+    memory_bytes: int
+    thread_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveTask:
+    """A task that was running or being cancelled when the server died; see `QuantumTask`."""
+
+    id: str
+    status: str
+    attempt: int
+    lost_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """The outcome of `create`.
+
+    Attributes:
+        response_json: The response to give, of the first request with the token.
+        waiting: The new task for the dispatcher; None where the request was a repetition.
+    """
+
+    response_json: str
+    waiting: WaitingTask | None
+
+
+_TASK_FIELDS = tuple(QuantumTask.__dataclass_fields__)
+TASK_COLUMNS = tuple(quantum_tasks.c[name] for name in _TASK_FIELDS)
+_WAITING_FIELDS = tuple(WaitingTask.__dataclass_fields__)
+_IS_WAITING = text("status IN ('CREATED', 'QUEUED')")
+
+_INSERT = Statement(
+    insert(quantum_tasks),
+    columns=[
+        name
+        for name in _TASK_FIELDS
+        if name not in {"seq", "started_at", "ended_at", "failure_reason", "num_successful_shots"}
+    ],
+)
+_INSERT_ACTION = Statement(insert(task_actions))
+_GET = Statement(select(*TASK_COLUMNS).where(quantum_tasks.c.id == bindparam("task_id")))
+_GET_ACTION = Statement(
+    select(task_actions.c.action).where(task_actions.c.task_id == bindparam("task_id"))
+)
+_LIST_WAITING = Statement(
+    select(*(quantum_tasks.c[name] for name in _WAITING_FIELDS)).where(_IS_WAITING)
+)
+_LIST_ACTIVE = Statement(
+    select(*(quantum_tasks.c[name] for name in ActiveTask.__dataclass_fields__)).where(
+        text("status IN ('RUNNING', 'CANCELLING')")
+    )
+)
+_IS_ON_DEVICE = quantum_tasks.c.device_arn == bindparam("device_arn")
+_COUNT_HIGHER = Statement(
+    select(func.count()).select_from(
+        select(quantum_tasks.c.seq)
+        .where(_IS_WAITING, _IS_ON_DEVICE, quantum_tasks.c.priority > bindparam("priority"))
+        .limit(bindparam("count_max"))
+        .subquery()
+    )
+)
+_COUNT_EARLIER = Statement(
+    select(func.count()).select_from(
+        select(quantum_tasks.c.seq)
+        .where(
+            _IS_WAITING,
+            _IS_ON_DEVICE,
+            quantum_tasks.c.priority == bindparam("priority"),
+            quantum_tasks.c.seq < bindparam("seq"),
+        )
+        .limit(bindparam("count_max"))
+        .subquery()
+    )
+)
+_DEPTH = Statement(
+    select(quantum_tasks.c.priority, func.count())
+    .where(_IS_WAITING, _IS_ON_DEVICE)
+    .group_by(quantum_tasks.c.priority)
+)
+
+
+def create(
+    connection: Connection,
+    task: NewTask,
+    *,
+    response_json: str,
+    token: ClientToken | None = None,
+) -> Creation:
+    """Record a new task, its action, its tags and its client token.
+
+    Args:
+        connection: In a write transaction.
+        task: The task.
+        response_json: The response that a repetition of the request gets, too.
+        token: The request's client token.
+
+    Returns:
+        The response to give, and the task for the dispatcher.
+
+    Raises:
+        ClientTokenReusedError: The token was recorded with another request.
+    """
+    if token is not None:
+        recorded = tokens.recall(connection, token)
+        if recorded is not None:
+            return Creation(recorded, None)
+        tokens.record(connection, token, response_json, created_at=task.created_at)
+    seq = _INSERT.insert(
+        connection,
+        id=task.id,
+        account=task.account,
+        region=task.region,
+        device_arn=task.device_arn,
+        status="CREATED",
+        attempt=0,
+        lost_count=0,
+        priority=task.priority,
+        shots=task.shots,
+        device_parameters=task.device_parameters,
+        output_bucket=task.output_bucket,
+        output_directory=task.output_directory,
+        action_type=task.action_type,
+        program_count=task.program_count,
+        executable_count=task.executable_count,
+        memory_bytes=task.memory_bytes,
+        thread_count=task.thread_count,
+        created_at=task.created_at,
+        job_arn=task.job_arn,
+        associations=task.associations,
+        experimental=task.experimental,
+    )
+    _INSERT_ACTION.run(connection, task_id=task.id, action=task.action)
+    tag_records.set_tags(connection, task.arn, task.tags)
+    waiting = WaitingTask(
+        seq=seq,
+        id=task.id,
+        device_arn=task.device_arn,
+        status="CREATED",
+        attempt=0,
+        lost_count=0,
+        priority=task.priority,
+        memory_bytes=task.memory_bytes,
+        thread_count=task.thread_count,
+    )
+    return Creation(response_json, waiting)
+
+
+def get(connection: Connection, task_id: str) -> QuantumTask | None:
+    """Return a task's record, or None where there is none."""
+    row = _GET.first(connection, task_id=task_id)
+    return None if row is None else QuantumTask(*row)
+
+
+def get_action(connection: Connection, task_id: str) -> bytes | None:
+    """Return a task's action as the client sent it, or None where there is no such task."""
+    row = _GET_ACTION.first(connection, task_id=task_id)
+    return None if row is None else bytes(row[0])
+
+
+def list_waiting(connection: Connection) -> list[WaitingTask]:
+    """Return every task that waits, in no order; the dispatcher's queue after a start."""
+    return [WaitingTask(*row) for row in _LIST_WAITING.all(connection)]
+
+
+def list_active(connection: Connection) -> list[ActiveTask]:
+    """Return every task that is running or being cancelled."""
+    return [ActiveTask(*row) for row in _LIST_ACTIVE.all(connection)]
+
+
+def queue_position(connection: Connection, task: QuantumTask, *, count_max: int) -> int:
+    """Return how many tasks of the device will start before this one.
+
+    Args:
+        connection: Any.
+        task: A task that waits.
+        count_max: Where to stop counting; bounds the cost.
+
+    Returns:
+        The number of tasks ahead, at most `count_max`.
+    """
+    ahead = 0
+    for statement in (_COUNT_HIGHER, _COUNT_EARLIER):
+        row = statement.first(
+            connection,
+            device_arn=task.device_arn,
+            priority=task.priority,
+            seq=task.seq,
+            count_max=count_max,
+        )
+        ahead += row[0] if row is not None else 0
+    return min(ahead, count_max)
+
+
+def queue_depth(connection: Connection, device_arn: str) -> dict[int, int]:
+    """Return how many tasks of the device wait, by priority; a priority without any is absent."""
+    return dict(_DEPTH.all(connection, device_arn=device_arn))
+
+
+def search(
+    connection: Connection,
+    *,
+    account: str,
+    region: str,
+    filters: "tuple[Filter, ...] | list[Filter]" = (),
+    after: int | None = None,
+    limit: int,
+) -> "Page[QuantumTask]":
+    """Return a page of tasks, newest first; see `task_search.search`."""
+    rows, next_after = _search(
+        connection,
+        TASK_COLUMNS,
+        account=account,
+        region=region,
+        filters=filters,
+        after=after,
+        limit=limit,
+    )
+    return Page([QuantumTask(*row) for row in rows], next_after)

@@ -1,0 +1,76 @@
+"""Bringing a database file to the schema of this version.
+
+Alembic is imported only when a file must be migrated: a fresh file gets all tables at once and a
+current one needs nothing, and both must be fast.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from openbraket.base.errors import StoreError
+from openbraket.store.tables import metadata
+
+# The newest file in `migrations/versions`.
+REVISION = "0001"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(connection: Connection) -> None:
+    """Create the tables, or migrate them to `REVISION`, in one transaction.
+
+    Args:
+        connection: In autocommit mode.
+
+    Raises:
+        StoreError: The file was written by a newer version of OpenBraket.
+    """
+    if _revision(connection) == REVISION:
+        return
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        # Asked again: another process may have created the tables meanwhile.
+        revision = _revision(connection)
+        if revision is None:
+            metadata.create_all(connection, checkfirst=False)
+            connection.exec_driver_sql(
+                "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+                "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+            )
+            connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (REVISION,))
+        elif revision != REVISION:
+            _migrate(connection, revision)
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK")
+        raise
+
+
+def _revision(connection: Connection) -> str | None:
+    """Return the schema's revision, or None for an empty file."""
+    known = connection.exec_driver_sql(
+        "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
+    ).first()
+    if known is None:
+        return None
+    row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
+    return None if row is None else str(row[0])
+
+
+def _migrate(connection: Connection, revision: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        ScriptDirectory.from_config(config).get_revision(revision)
+    except CommandError as error:
+        raise StoreError(
+            f"The records have schema revision '{revision}', which this version of OpenBraket "
+            f"does not know (its newest is '{REVISION}'); use the version that wrote them."
+        ) from error
+    command.upgrade(config, REVISION)

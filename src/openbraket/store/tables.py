@@ -1,0 +1,197 @@
+"""Every table of the records.
+
+Times are integer milliseconds since the epoch; documents are JSON text; nothing here needs a
+conversion between the database and Python, which is what lets `statements` go to the driver
+directly. A change here needs a migration; a test compares the two.
+"""
+
+from sqlalchemy import (
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+quantum_tasks = Table(
+    "quantum_tasks",
+    metadata,
+    # Order of acceptance; a number is never used again (AUTOINCREMENT).
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("account", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("device_arn", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    # Number of the latest attempt, 0 before the first: the fencing token of every outcome.
+    Column("attempt", Integer, nullable=False),
+    # How many attempts ended without an outcome (a killed worker or server).
+    Column("lost_count", Integer, nullable=False),
+    # 0 normal, 1 priority; higher runs first.
+    Column("priority", Integer, nullable=False),
+    Column("shots", Integer, nullable=False),
+    Column("device_parameters", Text, nullable=False),
+    Column("output_bucket", Text, nullable=False),
+    Column("output_directory", Text, nullable=False),
+    Column("action_type", Text, nullable=False),
+    Column("program_count", Integer),
+    Column("executable_count", Integer),
+    Column("memory_bytes", Integer, nullable=False),
+    Column("thread_count", Integer, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("started_at", Integer),
+    Column("ended_at", Integer),
+    Column("failure_reason", Text),
+    Column("job_arn", Text),
+    Column("associations", Text),
+    Column("experimental", Text),
+    Column("num_successful_shots", Integer),
+    sqlite_autoincrement=True,
+)
+
+# A search walks one of these, newest first; SQLite adds `seq` to the end of each.
+Index(
+    "quantum_tasks_newest",
+    quantum_tasks.c.account,
+    quantum_tasks.c.region,
+    quantum_tasks.c.created_at,
+)
+Index(
+    "quantum_tasks_device",
+    quantum_tasks.c.account,
+    quantum_tasks.c.region,
+    quantum_tasks.c.device_arn,
+    quantum_tasks.c.created_at,
+)
+Index(
+    "quantum_tasks_status",
+    quantum_tasks.c.account,
+    quantum_tasks.c.region,
+    quantum_tasks.c.status,
+    quantum_tasks.c.created_at,
+)
+Index(
+    "quantum_tasks_device_status",
+    quantum_tasks.c.account,
+    quantum_tasks.c.region,
+    quantum_tasks.c.device_arn,
+    quantum_tasks.c.status,
+    quantum_tasks.c.created_at,
+)
+Index(
+    "quantum_tasks_job",
+    quantum_tasks.c.job_arn,
+    quantum_tasks.c.created_at,
+    sqlite_where=text("job_arn IS NOT NULL"),
+)
+# The queue in its order, and what recovery must look at; both hold live tasks only.
+Index(
+    "quantum_tasks_waiting",
+    quantum_tasks.c.device_arn,
+    quantum_tasks.c.priority,
+    quantum_tasks.c.seq,
+    sqlite_where=text("status IN ('CREATED', 'QUEUED')"),
+)
+Index(
+    "quantum_tasks_active",
+    quantum_tasks.c.status,
+    sqlite_where=text("status IN ('RUNNING', 'CANCELLING')"),
+)
+
+# Apart, so that a search does not read past megabytes of programs.
+task_actions = Table(
+    "task_actions",
+    metadata,
+    Column("task_id", Text, primary_key=True, nullable=False),
+    Column("action", LargeBinary, nullable=False),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("resource_arn", Text, primary_key=True, nullable=False),
+    Column("key", Text, primary_key=True, nullable=False),
+    Column("value", Text, nullable=False),
+    # When the resource was created, so that a search by tag walks one index, newest first.
+    Column("resource_created_at", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("tags_value", tags.c.key, tags.c.value, tags.c.resource_created_at)
+
+client_tokens = Table(
+    "client_tokens",
+    metadata,
+    Column("account", Text, primary_key=True, nullable=False),
+    Column("region", Text, primary_key=True, nullable=False),
+    Column("operation", Text, primary_key=True, nullable=False),
+    Column("token", Text, primary_key=True, nullable=False),
+    Column("request_hash", Text, nullable=False),
+    Column("response_json", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("access_key", Text, primary_key=True, nullable=False),
+    Column("secret_key", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+)
+
+buckets = Table(
+    "buckets",
+    metadata,
+    Column("name", Text, primary_key=True, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("settings", Text, nullable=False),
+)
+Index("buckets_account", buckets.c.account, buckets.c.name)
+
+objects = Table(
+    "objects",
+    metadata,
+    Column("bucket", Text, primary_key=True, nullable=False),
+    # Compared byte by byte (SQLite's BINARY collation), as S3 orders its listings.
+    Column("key", Text, primary_key=True, nullable=False),
+    Column("blob_id", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    # Cache-Control, Content-Encoding and the like, user metadata, checksums.
+    Column("headers_json", Text, nullable=False),
+    Column("last_modified", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("upload_id", Text, primary_key=True, nullable=False),
+    Column("bucket", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("headers_json", Text, nullable=False),
+    Column("initiated_at", Integer, nullable=False),
+)
+Index("uploads_bucket", uploads.c.bucket, uploads.c.key)
+
+upload_parts = Table(
+    "upload_parts",
+    metadata,
+    Column("upload_id", Text, primary_key=True, nullable=False),
+    Column("part_number", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("blob_id", Text, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("checksums_json", Text, nullable=False),
+    Column("last_modified", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)

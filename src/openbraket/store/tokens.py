@@ -1,0 +1,96 @@
+"""Client tokens: a request that comes twice is answered as the first time."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from openbraket.base.errors import StoreError
+from openbraket.store.statements import Statement
+from openbraket.store.tables import client_tokens
+
+
+class ClientTokenReusedError(StoreError):
+    """A client token came again with another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientToken:
+    """What identifies a request that may be repeated.
+
+    Attributes:
+        account: Twelve-digit account of the caller.
+        region: Region of the request.
+        operation: Name of the operation; tokens of different operations do not meet.
+        token: The client's token.
+        request_hash: Digest of everything else in the request.
+    """
+
+    account: str
+    region: str
+    operation: str
+    token: str
+    request_hash: str
+
+
+_RECALL = Statement(
+    select(client_tokens.c.request_hash, client_tokens.c.response_json).where(
+        *(
+            client_tokens.c[name] == bindparam(name)
+            for name in ("account", "region", "operation", "token")
+        )
+    )
+)
+_RECORD = Statement(insert(client_tokens))
+
+
+def recall(connection: Connection, token: ClientToken) -> str | None:
+    """Return the recorded response of an earlier request with this token.
+
+    Args:
+        connection: In the transaction that will also `record`.
+        token: The token and the digest of the request that it came with.
+
+    Returns:
+        The response as JSON text, or None where the token is new.
+
+    Raises:
+        ClientTokenReusedError: The token was recorded with another request.
+    """
+    row = _RECALL.first(
+        connection,
+        account=token.account,
+        region=token.region,
+        operation=token.operation,
+        token=token.token,
+    )
+    if row is None:
+        return None
+    request_hash, response_json = row
+    if request_hash != token.request_hash:
+        raise ClientTokenReusedError(
+            f"The client token '{token.token}' was used before with a different request."
+        )
+    return str(response_json)
+
+
+def record(
+    connection: Connection, token: ClientToken, response_json: str, *, created_at: int
+) -> None:
+    """Keep a response for requests that will repeat the token.
+
+    Args:
+        connection: In the transaction that makes what the response tells.
+        token: A token that `recall` did not know.
+        response_json: The response as JSON text.
+        created_at: Now, milliseconds since the epoch.
+    """
+    _RECORD.run(
+        connection,
+        account=token.account,
+        region=token.region,
+        operation=token.operation,
+        token=token.token,
+        request_hash=token.request_hash,
+        response_json=response_json,
+        created_at=created_at,
+    )

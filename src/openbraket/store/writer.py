@@ -1,0 +1,210 @@
+"""The one thread that writes: many callers' changes in one transaction.
+
+Callers hand over closures. The thread takes all that wait, runs them in order in one transaction,
+commits once, and only then resolves the callers' futures: what a caller was told is on disk. That
+one commit for many is what makes `synchronous=FULL` affordable.
+
+Each closure runs once, in a savepoint of its own (measured: within the noise of a run of 60,000
+inserts/s), so that one that raises undoes its own change and no other. A commit that fails undoes
+all of the batch: a closure must have no effect but through its connection and its result.
+
+Closures run in the order in which they were handed over, over all batches: who hands over A before
+B may rely on A's effect being visible to B.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from openbraket.base.errors import StoreError
+
+T = TypeVar("T")
+Work = Callable[[Connection], Any]
+DRIVER_ERRORS = (sqlite3.Error, SQLAlchemyError)
+
+# Closures in one transaction: bounds how long the first one waits for the last.
+BATCH_COUNT_MAX = 512
+# Closures that may wait; beyond it the caller is refused instead of memory filling up.
+PENDING_COUNT_MAX = 100_000
+
+_log = logging.getLogger(__name__)
+
+
+class _Item:
+    """One closure, where its result goes, and the result once known."""
+
+    __slots__ = ("error", "future", "is_lasting", "loop", "result", "work")
+
+    def __init__(
+        self,
+        work: Work,
+        future: "asyncio.Future[Any] | Future[Any]",
+        loop: asyncio.AbstractEventLoop | None,
+        *,
+        is_lasting: bool = True,
+    ) -> None:
+        self.work = work
+        self.is_lasting = is_lasting
+        self.future = future
+        self.loop = loop
+        self.result: object = None
+        self.error: Exception | None = None
+
+
+class Writer:
+    """The writer thread of one database.
+
+    Args:
+        connection: Used by the thread alone from now on; in autocommit mode, so that the
+            transaction is the writer's own.
+        is_full: Whether commits reach the disk before they are told of; those of changes that
+            need not last do not.
+    """
+
+    def __init__(self, connection: Connection, *, is_full: bool) -> None:
+        self.connection = connection
+        self._is_full = is_full
+        self._is_synchronous = is_full
+        self._driver: Any = connection.connection.driver_connection
+        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
+        self._is_closed = False
+        self._closing = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
+        """Hand over a closure; the future resolves after the commit, in the writer thread.
+
+        Raises:
+            StoreError: The database is closed, or too many closures wait.
+        """
+        future: Future[T] = Future()
+        self._put(_Item(work, future, None))
+        return future
+
+    def submit_async(
+        self,
+        work: Callable[[Connection], T],
+        loop: asyncio.AbstractEventLoop,
+        *,
+        is_lasting: bool = True,
+    ) -> "asyncio.Future[T]":
+        """Hand over a closure; the future resolves after the commit, on `loop`.
+
+        Raises:
+            StoreError: The database is closed, or too many closures wait.
+        """
+        future: asyncio.Future[T] = loop.create_future()
+        self._put(_Item(work, future, loop, is_lasting=is_lasting))
+        return future
+
+    def close(self) -> None:
+        """Finish what was handed over, then end the thread."""
+        with self._closing:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._queue.put(None)
+        self._thread.join()
+
+    def _put(self, item: _Item) -> None:
+        if self._queue.qsize() >= PENDING_COUNT_MAX:
+            raise StoreError(f"More than {PENDING_COUNT_MAX} changes wait for the disk.")
+        with self._closing:
+            if self._is_closed:
+                raise StoreError("The records are closed.")
+            self._queue.put(item)
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            batch: list[_Item] = []
+            item = self._queue.get()
+            while item is not None:
+                batch.append(item)
+                if len(batch) >= BATCH_COUNT_MAX or self._queue.empty():
+                    break
+                item = self._queue.get()
+            is_open = item is not None
+            if batch:
+                self._commit(batch)
+                _resolve(batch)
+
+    def _commit(self, batch: list[_Item]) -> None:
+        driver = self._driver
+        try:
+            self._set_synchronous(any(item.is_lasting for item in batch))
+            driver.execute("BEGIN IMMEDIATE")
+            for item in batch:
+                self._run_one(item)
+            driver.execute("COMMIT")
+        except Exception as error:  # whatever it is, every caller must hear of it
+            _log.error("The records could not be written: %s", error)
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+            failure = StoreError(f"The records could not be written: {error}.")
+            for item in batch:
+                item.error = item.error or failure
+
+    def _set_synchronous(self, is_synchronous: bool) -> None:
+        """Choose whether the next commit waits for the disk; one that does brings all before it."""
+        is_synchronous = is_synchronous and self._is_full
+        if is_synchronous != self._is_synchronous:
+            self._driver.execute(f"PRAGMA synchronous = {'FULL' if is_synchronous else 'NORMAL'}")
+            self._is_synchronous = is_synchronous
+
+    def _run_one(self, item: _Item) -> None:
+        """Run one closure in a savepoint and keep its result or its error."""
+        driver = self._driver
+        driver.execute("SAVEPOINT one")
+        try:
+            item.result = item.work(self.connection)
+        except Exception as error:
+            # A full disk rolls back the whole transaction: then every caller must hear of it.
+            if not driver.in_transaction:
+                raise
+            driver.execute("ROLLBACK TO one")
+            if isinstance(error, DRIVER_ERRORS):
+                item.error = StoreError(f"The records could not be written: {error}.")
+                item.error.__cause__ = error
+            else:
+                item.error = error
+        driver.execute("RELEASE one")
+
+
+def _resolve(batch: list[_Item]) -> None:
+    """Resolve the futures, with one wake-up for each event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Item]] = {}
+    for item in batch:
+        if item.loop is None:
+            _set(item)
+        else:
+            by_loop.setdefault(item.loop, []).append(item)
+    for loop, items in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_set_all, items)
+        except RuntimeError:
+            _log.debug("%d results came after their event loop had ended", len(items))
+
+
+def _set_all(items: list[_Item]) -> None:
+    for item in items:
+        _set(item)
+
+
+def _set(item: _Item) -> None:
+    future = item.future
+    if future.cancelled() or future.done():
+        return
+    if item.error is not None:
+        future.set_exception(item.error)
+    else:
+        future.set_result(item.result)

@@ -1,0 +1,142 @@
+"""Objects' records: replaced contents are named, and listings equal a naive one."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine
+
+from openbraket.base.blob import Blob
+from openbraket.store import objects
+from openbraket.store.tables import metadata
+
+BUCKET = "b"
+
+
+@pytest.fixture(scope="module")
+def connection():
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def undo(connection):
+    yield
+    connection.connection.driver_connection.rollback()
+
+
+def put(connection, key, blob_id="0" * 32):
+    blob = Blob(id=blob_id, size=3, md5="abc")
+    return objects.put_object(connection, bucket=BUCKET, key=key, blob=blob, last_modified=1000)
+
+
+def test_put_names_the_replaced_content(connection):
+    assert put(connection, "k", "1" * 32) is None
+    assert put(connection, "k", "2" * 32) == "1" * 32
+    assert put(connection, "k", "2" * 32) is None
+    assert objects.delete_object(connection, bucket=BUCKET, key="k") == "2" * 32
+    assert objects.delete_object(connection, bucket=BUCKET, key="k") is None
+
+
+def test_get_returns_what_was_put(connection):
+    blob = Blob(id="3" * 32, size=7, md5="aa")
+    objects.put_object(
+        connection,
+        bucket=BUCKET,
+        key="k",
+        blob=blob,
+        last_modified=5,
+        content_type="text/x",
+        etag="aa-2",
+        headers={"Metadata": {"a": "ä"}},
+    )
+    expected = objects.StoredObject(
+        BUCKET, "k", blob.id, 7, "aa-2", "text/x", 5, {"Metadata": {"a": "ä"}}
+    )
+    assert objects.get_object(connection, bucket=BUCKET, key="k") == expected
+    assert objects.get_object(connection, bucket="other", key="k") is None
+
+
+@pytest.mark.parametrize(
+    ("prefix", "end"),
+    [("", None), ("a", "b"), ("a/", "a0"), ("\ud7ff", "\ue000"), ("a\U0010ffff", "b")],
+)
+def test_end_of_prefix(prefix, end):
+    assert objects.end_of_prefix(prefix) == end
+
+
+# Few letters, so that keys share prefixes; some of them where UTF-8 and UTF-16 order differ.
+TEXT = st.text("/a\0\ud7ff\ue000\U0010ffff", max_size=4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    keys=st.sets(st.text("/a\0\ud7ff\ue000\U0010ffff", min_size=1, max_size=5), max_size=25),
+    prefix=TEXT,
+    delimiter=st.text("/a", max_size=2),
+    count_max=st.integers(1, 6),
+    after=TEXT,
+)
+def test_pages_equal_a_naive_listing(connection, keys, prefix, delimiter, count_max, after):
+    for key in keys:
+        put(connection, key)
+    listed, common, start = [], [], objects.after(after) if after else ""
+    while start is not None:
+        page = objects.list_objects(
+            connection,
+            bucket=BUCKET,
+            prefix=prefix,
+            delimiter=delimiter,
+            start=start,
+            count_max=count_max,
+        )
+        count = len(page.objects) + len(page.common_prefixes)
+        assert count == count_max or page.next_start is None
+        listed += [entry.key for entry in page.objects]
+        common += page.common_prefixes
+        start = page.next_start
+    connection.connection.driver_connection.rollback()
+    assert (listed, common) == naive(keys, prefix, delimiter, after)
+
+
+def naive(keys, prefix, delimiter, after):
+    listed, common = [], []
+    for key in sorted(keys, key=lambda key: key.encode()):
+        if not key.startswith(prefix) or key <= after:
+            continue
+        cut = key.find(delimiter, len(prefix)) if delimiter else -1
+        if cut < 0:
+            listed.append(key)
+        elif key[: cut + len(delimiter)] not in common:
+            common.append(key[: cut + len(delimiter)])
+    return listed, common
+
+
+def test_keys_under_a_common_prefix_are_passed_over_unread(connection, monkeypatch):
+    for folder in range(3):
+        for number in range(2000):
+            put(connection, f"{folder}/{number}")
+    read = []
+    original = objects._read_rows
+
+    def counted(*arguments):
+        rows = original(*arguments)
+        read.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(objects, "_read_rows", counted)
+    page = objects.list_objects(connection, bucket=BUCKET, delimiter="/")
+    assert page.common_prefixes == ["0/", "1/", "2/"]
+    assert page.next_start is None
+    assert sum(read) < 300
+
+
+def test_listing_uses_the_index(connection):
+    text = objects._LIST_BETWEEN.text(connection)
+    values = ("b", "a", "b", 10, 0)
+    plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values).fetchall()
+    details = " ".join(row[-1] for row in plan)
+    assert "SEARCH objects USING PRIMARY KEY" in details
+    assert "TEMP B-TREE" not in details
