@@ -1,0 +1,385 @@
+"""The dispatcher: decides which task starts when, and sees every attempt to its end.
+
+It runs on the server's event loop and is woken, never polling: by a new task, by a free worker, by
+memory that is given back, by a cancel. Tasks start in the order (priority, acceptance). When the
+first one does not fit beside what runs, nothing overtakes it: the running attempts end, and then it
+fits. So no task starves, and each device's queue positions are exact.
+
+Order of effects. An attempt's `start` change is handed to the writer before the worker gets the
+work, and its outcome's change after the worker has answered. The one writer keeps that order, so
+the worker need not wait for the first commit: if the server dies before it, the record still says
+that the task waits, and the worker dies too. A worker writes contents only, never records; the
+server applies the outcome, and only with the attempt's number.
+"""
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from sqlalchemy import Connection
+
+from openbraket.base.clock import now_ms
+from openbraket.base.errors import StoreError
+from openbraket.base.work import Work
+from openbraket.blobs import LocalBlobs
+from openbraket.engine import states
+from openbraket.engine.executors.base import Executor, Failed, Lost, Outcome
+from openbraket.engine.outcomes import Conclusion, conclude
+from openbraket.engine.recovery import recover
+from openbraket.engine.states import Status
+from openbraket.store import quantum_tasks, transitions
+from openbraket.store.database import Database
+from openbraket.store.quantum_tasks import QuantumTask, WaitingTask
+
+# Waits before a change is tried again that the records refused (a full disk, say).
+RETRY_S_FIRST: Final = 0.1
+RETRY_S_MAX: Final = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelResult:
+    """The outcome of `Dispatcher.cancel`.
+
+    Attributes:
+        status: The task's status now: CANCELLED, CANCELLING, or the terminal one that it had.
+        is_changed: Whether this call changed it.
+    """
+
+    status: Status
+    is_changed: bool
+
+
+@dataclass(slots=True)
+class _Run:
+    """One attempt under way."""
+
+    waiting: WaitingTask
+    task: QuantumTask
+    attempt: int
+    memory_bytes: int
+    thread_count: int
+
+
+class Dispatcher:
+    """The queue and its attempts; see the module.
+
+    Args:
+        database: The records.
+        blobs: The contents.
+        executor: Where attempts run.
+        runners: Runner module by action type.
+        memory_bytes_max: What all attempts together may use, by admission's estimates, in bytes.
+        thread_count_max: What all attempts together may use; a task that wants more gets this.
+        clock: Milliseconds since the epoch.
+        on_progress: Called with task id and finished share, 0 to 1, now and then.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: LocalBlobs,
+        executor: Executor,
+        *,
+        runners: Mapping[str, str],
+        memory_bytes_max: int,
+        thread_count_max: int,
+        clock: Callable[[], int] = now_ms,
+        on_progress: Callable[[str, float], None] | None = None,
+    ) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._executor = executor
+        self._runners = runners
+        self._memory_bytes_max = memory_bytes_max
+        self._thread_count_max = thread_count_max
+        self._clock = clock
+        self._on_progress = on_progress
+        # The heap may hold ids that no longer wait; `_waiting` decides.
+        self._heap: list[tuple[int, int, str]] = []
+        self._waiting: dict[str, WaitingTask] = {}
+        # Waiting tasks whose record still says CREATED.
+        self._unqueued: dict[str, None] = {}
+        self._running: dict[str, _Run] = {}
+        self._memory_bytes = 0
+        self._thread_count = 0
+        # Lost attempts whose tasks are on their way back to the front of the queue.
+        self._returning_count = 0
+        self._is_pump_due = False
+        self._is_stopping = False
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def running_count(self) -> int:
+        """How many attempts are under way."""
+        return len(self._running)
+
+    async def start(self) -> None:
+        """Recover what the last run left, load the queue and start the executor.
+
+        Raises:
+            StoreError: The records cannot be read or written.
+        """
+        count = await self._database.write(recover(self._clock))
+        if count:
+            _log.warning("recovered %d tasks that were active when the service ended", count)
+        with self._database.read() as connection:
+            for task in quantum_tasks.list_waiting(connection):
+                self._add(task)
+        await self._executor.start(self._wake)
+        self._wake()
+
+    async def stop(self) -> None:
+        """Start nothing more, kill the workers and return their tasks to the queue."""
+        self._is_stopping = True
+        await self._executor.stop()
+        while self._background:
+            await asyncio.wait(self._background)
+
+    def task_created(self, task: WaitingTask) -> None:
+        """Take in a task whose record is committed."""
+        self._add(task)
+        self._wake()
+
+    async def cancel(self, task_id: str) -> CancelResult | None:
+        """Cancel a task: at once if it waits, else by killing its attempt's process.
+
+        Args:
+            task_id: The task.
+
+        Returns:
+            The status that is committed now; None where there is no such task.
+
+        Raises:
+            StoreError: The record cannot be written; the task is as before.
+        """
+        # Out of the queue first, so that it cannot start while the change is on its way.
+        waiting = self._waiting.pop(task_id, None)
+
+        def work(connection: Connection) -> CancelResult | None:
+            now = self._clock()
+            for transition in (states.CANCEL_WAITING, states.CANCEL_RUNNING):
+                if transitions.apply(connection, transition, task_id, at=now):
+                    return CancelResult(Status(transition.target), is_changed=True)
+            task = quantum_tasks.get(connection, task_id)
+            return None if task is None else CancelResult(Status(task.status), is_changed=False)
+
+        try:
+            result = await self._database.write(work)
+        except StoreError:
+            if waiting is not None:
+                self.task_created(waiting)
+            raise
+        self._unqueued.pop(task_id, None)
+        run = self._running.get(task_id)
+        if run is not None and result is not None and result.status == Status.CANCELLING:
+            self._executor.kill(task_id, run.attempt)
+        self._wake()
+        return result
+
+    def _add(self, task: WaitingTask) -> None:
+        self._waiting[task.id] = task
+        heapq.heappush(self._heap, (-task.priority, task.seq, task.id))
+        if task.status == Status.CREATED:
+            self._unqueued[task.id] = None
+
+    def _wake(self) -> None:
+        if not self._is_pump_due and not self._is_stopping:
+            self._is_pump_due = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Start what can start, and record as QUEUED what cannot."""
+        self._is_pump_due = False
+        # A task on its way back was accepted earlier than some that wait: they let it pass.
+        can_start = not self._is_stopping and self._returning_count == 0
+        while can_start and self._heap and self._executor.free_count > 0:
+            task = self._waiting.get(self._heap[0][2])
+            if task is not None and not self._fits(task):
+                break
+            heapq.heappop(self._heap)
+            if task is not None:
+                del self._waiting[task.id]
+                self._unqueued.pop(task.id, None)
+                self._launch(task)
+        if self._unqueued and not self._is_stopping:
+            self._record_queued(list(self._unqueued))
+            self._unqueued.clear()
+
+    def _fits(self, task: WaitingTask) -> bool:
+        """Return whether a task fits beside what runs; one that never will is let through."""
+        if task.memory_bytes > self._memory_bytes_max:
+            return True
+        thread_count = min(task.thread_count, self._thread_count_max)
+        return (
+            self._memory_bytes + task.memory_bytes <= self._memory_bytes_max
+            and self._thread_count + thread_count <= self._thread_count_max
+        )
+
+    def _launch(self, waiting: WaitingTask) -> None:
+        """Begin a task's next attempt; see the module on the order of effects."""
+        try:
+            with self._database.read() as connection:
+                task = quantum_tasks.get(connection, waiting.id)
+                action = quantum_tasks.get_action(connection, waiting.id)
+            if task is None or action is None:
+                _log.error("quantum task %s waits but has no record", waiting.id)
+                return
+            refusal = self._refusal(task)
+            if refusal is not None:
+                self._spawn(self._refuse(waiting, refusal))
+                return
+            attempt = waiting.attempt + 1
+            started = self._database.submit(
+                lambda connection: transitions.apply(
+                    connection, states.START, waiting.id, at=self._clock(), attempt=attempt
+                ),
+                # Taken back by a loss of power, the task waits again: nothing was told or done.
+                is_lasting=False,
+            )
+        except StoreError as error:
+            _log.error("quantum task %s cannot start: %s", waiting.id, error)
+            self._add_later(waiting, RETRY_S_MAX)
+            return
+        thread_count = min(task.thread_count, self._thread_count_max)
+        work = Work(
+            task_id=task.id,
+            attempt=attempt,
+            runner=self._runners[task.action_type],
+            task_arn=task.arn,
+            device_arn=task.device_arn,
+            shots=task.shots,
+            action=action,
+            device_parameters=task.device_parameters,
+            created_at=task.created_at,
+            thread_count=thread_count,
+            memory_bytes=task.memory_bytes,
+        )
+        run = _Run(waiting, task, attempt, task.memory_bytes, thread_count)
+        self._running[task.id] = run
+        self._memory_bytes += run.memory_bytes
+        self._thread_count += run.thread_count
+        ended = self._executor.submit(work, lambda fraction: self._progress(task.id, fraction))
+        self._spawn(self._follow(run, started, ended))
+
+    def _refusal(self, task: QuantumTask) -> str | None:
+        """Return why a task can never run, or None."""
+        if task.memory_bytes > self._memory_bytes_max:
+            return (
+                f"The quantum task needs {task.memory_bytes} bytes of memory; "
+                f"this service can give at most {self._memory_bytes_max}."
+            )
+        if task.action_type not in self._runners:
+            return f"This service cannot run actions of type {task.action_type}."
+        return None
+
+    async def _follow(
+        self, run: _Run, started: asyncio.Future[bool], ended: asyncio.Future[Outcome]
+    ) -> None:
+        """See one attempt to its end."""
+        is_recorded = True
+        try:
+            if not await started:
+                # The record has moved on (a cancel came first): nobody wants this attempt.
+                self._executor.kill(run.task.id, run.attempt)
+        except StoreError:
+            is_recorded = False
+            self._executor.kill(run.task.id, run.attempt)
+        outcome = await ended
+        self._memory_bytes -= run.memory_bytes
+        self._thread_count -= run.thread_count
+        self._wake()
+        if isinstance(outcome, Failed) and outcome.log is not None:
+            _log.error("quantum task %s failed inside the service: %s", run.task.id, outcome.log)
+        self._returning_count += isinstance(outcome, Lost)
+        conclusion = await self._conclude(run, outcome)
+        self._returning_count -= isinstance(outcome, Lost)
+        del self._running[run.task.id]
+        if not is_recorded:
+            self._add_later(run.waiting, RETRY_S_MAX)
+        elif conclusion.status == Status.QUEUED and not self._is_stopping:
+            _log.warning("quantum task %s lost attempt %d; it runs again", run.task.id, run.attempt)
+            lost_count = run.waiting.lost_count + 1
+            self._add(
+                replace(run.waiting, status="QUEUED", attempt=run.attempt, lost_count=lost_count)
+            )
+        self._wake()
+        if conclusion.unused_blob_ids:
+            await asyncio.to_thread(self._delete, conclusion.unused_blob_ids)
+
+    async def _conclude(self, run: _Run, outcome: Outcome) -> Conclusion:
+        """Apply an outcome, again and again while the records refuse it."""
+        retry_s = RETRY_S_FIRST
+        while True:
+            change = conclude(
+                run.task,
+                run.attempt,
+                outcome,
+                clock=self._clock,
+                is_stopping=self._is_stopping,
+            )
+            try:
+                return await self._database.write(change)
+            except StoreError as error:
+                _log.error("the outcome of quantum task %s waits: %s", run.task.id, error)
+                if self._is_stopping:
+                    # The record says RUNNING; the next start runs the task again.
+                    return Conclusion(None, ())
+            await asyncio.sleep(retry_s)
+            retry_s = min(2 * retry_s, RETRY_S_MAX)
+
+    async def _refuse(self, waiting: WaitingTask, reason: str) -> None:
+        try:
+            await self._database.write(
+                lambda connection: transitions.apply(
+                    connection,
+                    states.REFUSE,
+                    waiting.id,
+                    at=self._clock(),
+                    failure_reason=reason,
+                )
+            )
+        except StoreError:
+            self._add_later(waiting, RETRY_S_MAX)
+
+    def _record_queued(self, task_ids: list[str]) -> None:
+        def work(connection: Connection) -> None:
+            now = self._clock()
+            for task_id in task_ids:
+                transitions.apply(connection, states.QUEUE, task_id, at=now)
+
+        async def write() -> None:
+            try:
+                await self._database.submit(work, is_lasting=False)
+            except StoreError as error:
+                # CREATED and QUEUED wait alike; only what the client sees is behind.
+                _log.error("%d tasks could not be recorded as queued: %s", len(task_ids), error)
+
+        self._spawn(write())
+
+    def _add_later(self, task: WaitingTask, delay_s: float) -> None:
+        def add() -> None:
+            if not self._is_stopping:
+                self.task_created(task)
+
+        asyncio.get_running_loop().call_later(delay_s, add)
+
+    def _progress(self, task_id: str, fraction: float) -> None:
+        if self._on_progress is not None:
+            self._on_progress(task_id, fraction)
+
+    def _delete(self, blob_ids: tuple[str, ...]) -> None:
+        for blob_id in blob_ids:
+            try:
+                self._blobs.delete(blob_id)
+            except StoreError as error:
+                _log.warning("%s The next sweep removes it.", error)
+
+    def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)

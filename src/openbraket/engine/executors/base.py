@@ -1,0 +1,96 @@
+"""What the dispatcher asks of an executor, and what an attempt's end looks like."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from openbraket.base.blob import Blob
+from openbraket.base.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A result object whose content is on disk and which no record names yet.
+
+    Attributes:
+        name: Key relative to the task's directory.
+        content_type: MIME type.
+        blob: The content.
+    """
+
+    name: str
+    content_type: str
+    blob: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The runner returned.
+
+    Attributes:
+        objects: What is to be published.
+        num_successful_shots: Shots that gave a result; None where the action has no shots.
+    """
+
+    objects: tuple[StoredObject, ...]
+    num_successful_shots: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The runner raised.
+
+    Attributes:
+        reason: For the task's owner.
+        log: For the operator, where the error is ours; one line.
+    """
+
+    reason: str
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The worker process ended without an outcome.
+
+    Attributes:
+        status: Its exit status; negative: the signal that killed it.
+    """
+
+    status: int
+
+
+Outcome = Succeeded | Failed | Lost
+
+
+class Executor(Protocol):
+    """Where attempts run. All methods are called on one event loop."""
+
+    @property
+    def free_count(self) -> int:
+        """How many attempts could start now."""
+
+    async def start(self, on_free: Callable[[], None]) -> None:
+        """Begin to prepare workers and return at once.
+
+        Args:
+            on_free: Called whenever `free_count` has grown.
+        """
+
+    def submit(self, work: Work, on_progress: Callable[[float], None]) -> asyncio.Future[Outcome]:
+        """Start an attempt; `free_count` must not be 0.
+
+        Args:
+            work: The attempt.
+            on_progress: Called with the finished share, 0 to 1, now and then.
+
+        Returns:
+            The outcome; it never raises.
+        """
+
+    def kill(self, task_id: str, attempt: int) -> None:
+        """Kill an attempt's process; its outcome becomes `Lost`. One that has ended is left."""
+
+    async def stop(self) -> None:
+        """Kill every worker; running attempts end as `Lost`."""

@@ -1,0 +1,143 @@
+"""Applying an attempt's outcome to the records: one transaction, fenced, exactly once.
+
+The result contents are on disk before; here the task's end and the objects' records become visible
+together, or not at all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from openbraket.engine import states
+from openbraket.engine.executors.base import Failed, Lost, Outcome, Succeeded
+from openbraket.engine.states import Status
+from openbraket.store import buckets, objects, transitions
+from openbraket.store.quantum_tasks import QuantumTask
+
+# Attempts that may be lost (a killed worker, a killed server) before the task is given up.
+LOST_COUNT_MAX: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What became of an outcome.
+
+    Attributes:
+        status: The status that it led to; None where the record had moved on and it was dropped.
+        unused_blob_ids: Contents that no record names after the transaction.
+    """
+
+    status: Status | None
+    unused_blob_ids: tuple[str, ...]
+
+
+def conclude(
+    task: QuantumTask,
+    attempt: int,
+    outcome: Outcome,
+    *,
+    clock: Callable[[], int],
+    is_stopping: bool,
+) -> Callable[[Connection], Conclusion]:
+    """Return the change that applies an outcome, for `Database.write`.
+
+    A cancelled attempt ends as CANCELLED whatever its outcome was; one that the record has left
+    behind changes nothing.
+
+    Args:
+        task: The task as it was read when the attempt began.
+        attempt: The attempt's number, the fencing token.
+        outcome: How the attempt ended.
+        clock: Milliseconds since the epoch.
+        is_stopping: Whether the server's own stop killed the worker.
+
+    Returns:
+        The change.
+    """
+
+    def work(connection: Connection) -> Conclusion:
+        now = clock()
+        produced: tuple[str, ...] = ()
+        status: Status | None = None
+        match outcome:
+            case Succeeded():
+                produced = tuple(item.blob.id for item in outcome.objects)
+                if buckets.get_bucket(connection, task.output_bucket) is None:
+                    reason = f"The output bucket {task.output_bucket} no longer exists."
+                    status = _fail(connection, task, attempt, reason, now)
+                elif transitions.apply(
+                    connection,
+                    states.COMPLETE,
+                    task.id,
+                    at=now,
+                    attempt=attempt,
+                    num_successful_shots=outcome.num_successful_shots,
+                ):
+                    replaced = _publish(connection, task, outcome, now)
+                    return Conclusion(Status.COMPLETED, replaced)
+            case Failed():
+                status = _fail(connection, task, attempt, outcome.reason, now)
+            case Lost():
+                status = _lose(connection, task, attempt, outcome, now, is_stopping=is_stopping)
+        if status is None and transitions.apply(
+            connection, states.END_CANCELLED, task.id, at=now, attempt=attempt
+        ):
+            status = Status.CANCELLED
+        return Conclusion(status, produced)
+
+    return work
+
+
+def describe_exit(status: int) -> str:
+    """Return how a process ended, in words: `signal 9` or `exit status 1`."""
+    return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def _publish(
+    connection: Connection, task: QuantumTask, outcome: Succeeded, now: int
+) -> tuple[str, ...]:
+    """Record the result objects and return the contents that they replaced."""
+    replaced = [
+        objects.put_object(
+            connection,
+            bucket=task.output_bucket,
+            key=f"{task.output_directory}/{item.name}",
+            blob=item.blob,
+            content_type=item.content_type,
+            last_modified=now,
+        )
+        for item in outcome.objects
+    ]
+    return tuple(blob_id for blob_id in replaced if blob_id is not None)
+
+
+def _fail(
+    connection: Connection, task: QuantumTask, attempt: int, reason: str, now: int
+) -> Status | None:
+    is_changed = transitions.apply(
+        connection, states.FAIL, task.id, at=now, attempt=attempt, failure_reason=reason
+    )
+    return Status.FAILED if is_changed else None
+
+
+def _lose(
+    connection: Connection,
+    task: QuantumTask,
+    attempt: int,
+    outcome: Lost,
+    now: int,
+    *,
+    is_stopping: bool,
+) -> Status | None:
+    """Return the task to the queue, or give it up when it has lost too many attempts."""
+    if not is_stopping and task.lost_count + 1 >= LOST_COUNT_MAX:
+        end = describe_exit(outcome.status)
+        reason = (
+            f"The worker process ended unexpectedly ({end}) in each of {LOST_COUNT_MAX} attempts."
+        )
+        return _fail(connection, task, attempt, reason, now)
+    transition = states.RELEASE if is_stopping else states.LOSE
+    is_changed = transitions.apply(connection, transition, task.id, at=now, attempt=attempt)
+    return Status.QUEUED if is_changed else None

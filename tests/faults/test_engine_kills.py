@@ -1,0 +1,226 @@
+"""kill -9 of the server and of workers: nothing accepted is lost, nothing happens twice."""
+
+import contextlib
+import json
+import os
+import random
+import select
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+
+from openbraket.store import objects, quantum_tasks
+from openbraket.store.database import Database
+
+HERE = Path(__file__).parent
+RUNNERS = HERE.parent / "unit" / "engine" / "runners"
+WAIT_S = 60
+
+
+class Server:
+    """One engine process on a data directory."""
+
+    def __init__(self, data_dir, worker_count=2):
+        self.data_dir = data_dir
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "engine_server.py"), str(data_dir), str(worker_count)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(RUNNERS)},
+        )
+        self.lines = []
+        self.buffer = b""
+        self.wait_for("ready")
+
+    def wait_for(self, kind):
+        """Return the next answer of a kind, keeping the others."""
+        while True:
+            for index, line in enumerate(self.lines):
+                if kind in line:
+                    return self.lines.pop(index)[kind]
+            assert select.select([self.process.stdout], [], [], WAIT_S)[0], f"no {kind} came"
+            data = os.read(self.process.stdout.fileno(), 65536)
+            assert data, f"the server ended before {kind} came"
+            *whole, self.buffer = (self.buffer + data).split(b"\n")
+            self.lines += [json.loads(line) for line in whole]
+
+    def order(self, kind, op, **values):
+        self.process.stdin.write(json.dumps({"op": op, **values}).encode() + b"\n")
+        self.process.stdin.flush()
+        return self.wait_for(kind)
+
+    def create(self, **action):
+        return self.order("created", "create", action=action)
+
+    def workers(self):
+        return self.order("workers", "workers")
+
+    def kill(self):
+        """Kill the server and wait until its workers are gone, too."""
+        descendants = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        self.close()
+        for process in descendants:
+            wait_until_gone(process.pid)
+
+    def stop(self):
+        self.process.stdin.close()
+        assert self.process.wait(WAIT_S) == 0
+        self.close()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(WAIT_S)
+
+
+def wait_until_gone(pid):
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([descriptor], [], [], WAIT_S)[0], f"process {pid} still runs"
+    finally:
+        os.close(descriptor)
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def servers(data_dir):
+    """Start servers; what is left of them is killed at the end."""
+    started = []
+
+    def start(**options):
+        started.append(Server(data_dir, **options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.kill()
+
+
+class Records:
+    """What the records of a stopped server say."""
+
+    def __init__(self, data_dir):
+        database = Database.open(data_dir / "openbraket.sqlite3", durability="normal")
+        with database.read() as connection:
+            page = quantum_tasks.search(
+                connection, account="000000000000", region="us-east-1", limit=1000
+            )
+            self.tasks = {task.id: task for task in page.items}
+            self.objects = {
+                task_id: objects.get_object(
+                    connection, bucket="bucket", key=f"tasks/{task_id}/results.json"
+                )
+                for task_id in self.tasks
+            }
+        database.close()
+        self.data_dir = data_dir
+
+    def statuses(self, task_ids):
+        return Counter(self.tasks[task_id].status for task_id in task_ids)
+
+    def content(self, task_id):
+        blob_id = self.objects[task_id].blob_id
+        return json.loads((self.data_dir / "objects/objects" / blob_id[:2] / blob_id).read_bytes())
+
+
+def test_killed_server_takes_its_running_workers_along_and_recovers(servers, data_dir):
+    server = servers(worker_count=2)
+    done = server.create()
+    stuck = server.create(do="spin")
+    server.wait_for("progress")
+    waiting = [server.create() for _ in range(5)]
+    server.kill()
+
+    records = Records(data_dir)
+    assert set(records.tasks) == {done, stuck, *waiting}
+    assert records.tasks[stuck].status == "RUNNING"
+
+    server = servers(worker_count=1)
+    assert server.wait_for("progress") == stuck
+    assert server.order("cancelled", "cancel", task_id=stuck) == "CANCELLING"
+    last = server.create(do="spin")
+    assert server.wait_for("progress") == last
+    server.stop()
+
+    records = Records(data_dir)
+    assert records.statuses([done, *waiting]) == {"COMPLETED": 6}
+    assert records.tasks[stuck].status == "CANCELLED"
+    assert records.tasks[stuck].attempt == 2
+    assert records.tasks[last].status == "QUEUED"
+    assert records.objects[stuck] is None
+    for task_id in (done, *waiting):
+        assert records.content(task_id)["attempt"] == records.tasks[task_id].attempt
+
+
+def test_worker_killed_again_and_again_fails_its_task_with_the_reason(servers, data_dir):
+    server = servers(worker_count=1)
+    task_id = server.create(do="spin")
+    for _ in range(3):
+        assert server.wait_for("progress") == task_id
+        (pid,) = server.workers()
+        os.kill(pid, signal.SIGKILL)
+    last = server.create(do="spin")
+    assert server.wait_for("progress") == last
+    server.stop()
+    task = Records(data_dir).tasks[task_id]
+    assert (task.status, task.attempt) == ("FAILED", 3)
+    assert task.failure_reason.endswith("(signal 9) in each of 3 attempts.")
+
+
+def test_cancel_kills_what_runs_and_the_next_task_starts(servers, data_dir):
+    server = servers(worker_count=1)
+    first, second, third = (server.create(do="spin") for _ in range(3))
+    assert server.wait_for("progress") == first
+    assert server.order("cancelled", "cancel", task_id=second) == "CANCELLED"
+    assert server.order("cancelled", "cancel", task_id=first) == "CANCELLING"
+    assert server.wait_for("progress") == third
+    server.stop()
+    records = Records(data_dir)
+    found = [records.tasks[task_id].status for task_id in (first, second, third)]
+    assert found == ["CANCELLED", "CANCELLED", "QUEUED"]
+
+
+def test_random_kills_lose_nothing_and_double_nothing(servers, data_dir):
+    seed = random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    accepted = []
+    for _ in range(4):
+        server = servers(worker_count=2)
+        for _ in range(rng.randrange(5, 40)):
+            accepted.append(server.create())
+            if rng.random() < 0.05 and (pids := server.workers()):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(rng.choice(pids), signal.SIGKILL)
+        server.kill()
+    server = servers(worker_count=1)
+    # Accepted last, so with one worker it starts after all others have ended.
+    last = server.create(do="spin")
+    assert server.wait_for("progress") == last
+    server.stop()
+
+    records = Records(data_dir)
+    assert set(records.tasks) == {*accepted, last}
+    statuses = records.statuses(accepted)
+    assert set(statuses) <= {"COMPLETED", "FAILED"}
+    for task_id in accepted:
+        task = records.tasks[task_id]
+        if task.status == "COMPLETED":
+            assert records.content(task_id) == {"task": task.arn, "attempt": task.attempt}
+        else:
+            assert "in each of 3 attempts" in task.failure_reason
+            assert records.objects[task_id] is None

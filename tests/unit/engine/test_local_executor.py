@@ -1,0 +1,223 @@
+"""The real pool: a fork server and worker processes, started by the tests."""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import tempfile
+from contextlib import asynccontextmanager
+
+import psutil
+import pytest
+
+from openbraket.base.work import Work
+from openbraket.blobs import LocalBlobs
+from openbraket.engine.executors.base import Failed, Lost, Succeeded
+from openbraket.engine.executors.local import LocalExecutor
+
+pytestmark = pytest.mark.anyio
+
+WAIT_S = 60
+
+
+class Pool:
+    """An executor, and waiting for its workers without polling."""
+
+    def __init__(self, root, **options):
+        self.root = root
+        self.freed = asyncio.Event()
+        self.executor = LocalExecutor(blobs_root=root, is_durable=False, **options)
+
+    async def free(self, count=1):
+        async with asyncio.timeout(WAIT_S):
+            while self.executor.free_count < count:
+                self.freed.clear()
+                await self.freed.wait()
+
+    async def submit(self, action=b"", *, task_id="task", attempt=1, runner="runners_under_test"):
+        """Start an attempt and return its outcome's future and an event set by its progress."""
+        await self.free()
+        reported = asyncio.Event()
+        work = Work(
+            task_id=task_id,
+            attempt=attempt,
+            runner=runner,
+            task_arn=f"arn:{task_id}",
+            device_arn="arn:device",
+            shots=5,
+            action=action if isinstance(action, bytes) else json.dumps(action).encode(),
+            device_parameters="",
+            created_at=1,
+            thread_count=1,
+            memory_bytes=10,
+        )
+        return self.executor.submit(work, lambda fraction: reported.set()), reported
+
+    async def run(self, action=b"", **values):
+        outcome, _ = await self.submit(action, **values)
+        return await asyncio.wait_for(outcome, WAIT_S)
+
+
+@asynccontextmanager
+async def open_pool(tmp_path, *, worker_count=1, preload=("runners_under_test",)):
+    pool = Pool(tmp_path / "objects", worker_count=worker_count, preload=preload)
+    await pool.executor.start(pool.freed.set)
+    try:
+        yield pool
+    finally:
+        pids = pool.executor.worker_pids
+        await asyncio.wait_for(pool.executor.stop(), WAIT_S)
+        await gone(*pids)
+
+
+async def gone(*pids):
+    """Wait until processes have ended; raises after a while."""
+
+    def wait(pid):
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            assert select.select([descriptor], [], [], WAIT_S)[0], f"process {pid} still runs"
+        finally:
+            os.close(descriptor)
+
+    for pid in pids:
+        await asyncio.to_thread(wait, pid)
+
+
+async def test_attempt_returns_its_objects_on_disk(tmp_path):
+    async with open_pool(tmp_path) as pool:
+        outcome = await pool.run()
+        assert isinstance(outcome, Succeeded)
+        assert outcome.num_successful_shots == 5
+        (stored,) = outcome.objects
+        assert (stored.name, stored.content_type) == ("results.json", "application/json")
+        content = LocalBlobs(pool.root).path(stored.blob.id).read_bytes()
+        assert json.loads(content) == {"task": "arn:task", "attempt": 1}
+
+
+async def test_worker_runs_one_attempt_after_the_other(tmp_path):
+    async with open_pool(tmp_path) as pool:
+        await pool.free()
+        pids = pool.executor.worker_pids
+        for attempt in range(1, 6):
+            assert isinstance(await pool.run(attempt=attempt), Succeeded)
+        assert pool.executor.worker_pids == pids
+
+
+async def test_large_action_arrives_whole(tmp_path):
+    async with open_pool(tmp_path) as pool:
+        assert isinstance(await pool.run(b"x" * 6_000_000), Succeeded)
+
+
+async def test_refused_program_fails_with_the_runners_message(tmp_path):
+    async with open_pool(tmp_path) as pool:
+        outcome = await pool.run({"do": "reject"})
+        assert outcome == Failed("[line 3] qubit 7 does not exist", None)
+
+
+async def test_bug_in_a_runner_fails_and_tells_the_operator_where(tmp_path):
+    async with open_pool(tmp_path) as pool:
+        outcome = await pool.run({"do": "crash"})
+        assert outcome.reason == "InternalError: ValueError: a bug"
+        assert "runners_under_test.py:" in outcome.log
+        assert "\n" not in outcome.log
+        outcome = await pool.run({"do": "exit"})
+        assert outcome.reason == "InternalError: SystemExit: 3"
+        outcome = await pool.run(runner="no_such_runner")
+        assert "No module named 'no_such_runner'" in outcome.reason
+
+
+async def test_noise_of_a_runner_disturbs_nothing(tmp_path, capfd):
+    async with open_pool(tmp_path) as pool:
+        assert isinstance(await pool.run({"do": "print"}), Succeeded)
+        assert isinstance(await pool.run(), Succeeded)
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_progress_arrives(tmp_path):
+    async with open_pool(tmp_path) as pool:
+        _, reported = await pool.submit({"do": "block"})
+        await asyncio.wait_for(reported.wait(), WAIT_S)
+
+
+@pytest.mark.parametrize("kind", ["block", "spin"])
+async def test_kill_ends_the_attempt_and_the_worker_is_replaced(tmp_path, kind):
+    async with open_pool(tmp_path) as pool:
+        outcome, reported = await pool.submit({"do": kind})
+        await asyncio.wait_for(reported.wait(), WAIT_S)
+        (pid,) = pool.executor.worker_pids
+        pool.executor.kill("task", 2)
+        pool.executor.kill("other", 1)
+        pool.executor.kill("task", 1)
+        assert await asyncio.wait_for(outcome, WAIT_S) == Lost(-signal.SIGKILL)
+        await gone(pid)
+        assert isinstance(await pool.run(attempt=2), Succeeded)
+        assert pid not in pool.executor.worker_pids
+
+
+async def test_kill_leaves_the_neighbours_alone(tmp_path):
+    async with open_pool(tmp_path, worker_count=2) as pool:
+        await pool.free(2)
+        killed, reported = await pool.submit({"do": "block"}, task_id="a")
+        neighbour, _ = await pool.submit({"do": "block"}, task_id="b")
+        await asyncio.wait_for(reported.wait(), WAIT_S)
+        pool.executor.kill("a", 1)
+        await asyncio.wait_for(killed, WAIT_S)
+        await pool.free()
+        assert not neighbour.done()
+
+
+async def test_worker_killed_from_outside_loses_its_attempt(tmp_path):
+    async with open_pool(tmp_path) as pool:
+        assert await pool.run({"do": "kill"}) == Lost(-signal.SIGKILL)
+        assert isinstance(await pool.run(), Succeeded)
+
+
+async def test_idle_worker_killed_from_outside_is_replaced(tmp_path):
+    async with open_pool(tmp_path) as pool:
+        await pool.free()
+        (pid,) = pool.executor.worker_pids
+        pool.freed.clear()
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.wait_for(pool.freed.wait(), WAIT_S)
+        assert isinstance(await pool.run(), Succeeded)
+        assert pid not in pool.executor.worker_pids
+
+
+async def test_dead_fork_server_takes_the_workers_along_and_is_started_again(tmp_path, caplog):
+    async with open_pool(tmp_path) as pool:
+        outcome, reported = await pool.submit({"do": "spin"})
+        await asyncio.wait_for(reported.wait(), WAIT_S)
+        (pid,) = pool.executor.worker_pids
+        os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)
+        assert await asyncio.wait_for(outcome, WAIT_S) == Lost(-signal.SIGKILL)
+        assert isinstance(await pool.run(), Succeeded)
+        await gone(pid)
+    assert "starting it again" in caplog.text
+
+
+async def test_module_that_cannot_be_preloaded_is_a_warning(tmp_path, caplog):
+    async with open_pool(tmp_path, preload=("no_such_module",)) as pool:
+        assert isinstance(await pool.run(), Succeeded)
+    assert "cannot preload no_such_module" in caplog.text
+
+
+async def test_workers_inherit_nothing_of_the_server(tmp_path):
+    with tempfile.TemporaryFile():
+        async with open_pool(tmp_path) as pool:
+            await pool.free()
+            worker = psutil.Process(pool.executor.worker_pids[0])
+            assert worker.open_files() == []
+            assert worker.num_threads() == 1
+
+
+async def test_stop_during_start_leaves_no_process(tmp_path):
+    pool = Pool(tmp_path / "objects", worker_count=2, preload=["runners_under_test"])
+    await pool.executor.start(pool.freed.set)
+    children = psutil.Process().children(recursive=True)
+    await asyncio.wait_for(pool.executor.stop(), WAIT_S)
+    await gone(*(child.pid for child in children))
