@@ -1,0 +1,104 @@
+"""What every operation handler receives: who asks, where, and what to work with.
+
+A handler is `async def operation(context, params) -> output`, both sides as the service model
+names their members. Errors are raised as `wire.errors.ServiceError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from openbraket.base import clock
+
+if TYPE_CHECKING:
+    from openbraket.blobs import LocalBlobs
+    from openbraket.devices import Catalogue
+    from openbraket.engine.dispatcher import Dispatcher
+    from openbraket.store.database import Database
+    from openbraket.wire.http import Request
+    from openbraket.wire.sigv4 import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the handlers of one server process share.
+
+    Attributes:
+        database: The records.
+        blobs: The contents of objects.
+        catalogue: The devices.
+        dispatcher: The engine's door: wake it, cancel a task, ask for queue depths.
+        memory_bytes_max: What all running simulations together may use, in bytes.
+        thread_count_max: How many threads one simulation may use.
+        now_ms: The clock, milliseconds since the epoch; tests may set another.
+    """
+
+    database: Database
+    blobs: LocalBlobs
+    catalogue: Catalogue
+    dispatcher: Dispatcher
+    memory_bytes_max: int
+    thread_count_max: int = 1
+    now_ms: Callable[[], int] = clock.now_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request, as an operation handler sees it.
+
+    Attributes:
+        account: Twelve-digit account that the request acts for.
+        region: Region of the credential scope.
+        request_id: The id that the response carries.
+        request: The HTTP request, for what no model member holds (streams, `If-Range`).
+        resources: What handlers work with.
+        credential: Who signed; None for an unsigned request.
+        secret_key: The signer's secret where signatures are verified, else None.
+    """
+
+    account: str
+    region: str
+    request_id: str
+    request: Request
+    resources: Resources
+    credential: Scope | None = None
+    secret_key: str | None = None
+
+    @property
+    def database(self) -> Database:
+        """The records."""
+        return self.resources.database
+
+    @property
+    def blobs(self) -> LocalBlobs:
+        """The contents of objects."""
+        return self.resources.blobs
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The devices."""
+        return self.resources.catalogue
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """The engine's door."""
+        return self.resources.dispatcher
+
+    @property
+    def memory_bytes_max(self) -> int:
+        """What all running simulations together may use, in bytes."""
+        return self.resources.memory_bytes_max
+
+    @property
+    def thread_count_max(self) -> int:
+        """How many threads one simulation may use."""
+        return self.resources.thread_count_max
+
+    def now_ms(self) -> int:
+        """Return the current time in milliseconds since the epoch."""
+        return self.resources.now_ms()
+
+
+Handler = Callable[[Context, dict[str, Any]], Awaitable[dict[str, Any]]]

@@ -1,0 +1,67 @@
+"""From OpenBraket's errors to modeled errors of the wire: the one table."""
+
+from typing import Final
+
+from openbraket.base.errors import (
+    LeaseLostError,
+    LimitError,
+    NumericsError,
+    OpenBraketError,
+    ProgramError,
+    StoreError,
+)
+from openbraket.wire.errors import ServiceError
+
+# Amazon Braket's modeled errors and their HTTP statuses; a test compares them with the model.
+STATUSES: Final[dict[str, int]] = {
+    "ValidationException": 400,
+    "ServiceQuotaExceededException": 402,
+    "AccessDeniedException": 403,
+    "ResourceNotFoundException": 404,
+    "ConflictException": 409,
+    "DeviceRetiredException": 410,
+    "DeviceOfflineException": 424,
+    "ThrottlingException": 429,
+    "InternalServiceException": 500,
+}
+
+# Every class of `base.errors`, most derived first; a test compares them with the tree.
+_CODES: Final[tuple[tuple[type[OpenBraketError], str], ...]] = (
+    (ProgramError, "ValidationException"),
+    (LimitError, "ValidationException"),
+    (LeaseLostError, "ConflictException"),
+    (NumericsError, "InternalServiceException"),
+    (StoreError, "InternalServiceException"),
+    (OpenBraketError, "InternalServiceException"),
+)
+
+
+class ModeledError(ServiceError):
+    """One of Amazon Braket's modeled errors.
+
+    Args:
+        code: A key of `STATUSES`.
+        message: What was wrong, the value, and the allowed range.
+        **members: Further members of the error's shape, for example `reason`.
+    """
+
+    def __init__(self, code: str, message: str, **members: object) -> None:
+        super().__init__(code, message, status=STATUSES[code], members=members)
+
+
+class InvalidRequestError(ModeledError):
+    """A ValidationException.
+
+    Args:
+        message: What was wrong, the value, and the allowed range.
+        **members: Further members of the error's shape, for example `reason`.
+    """
+
+    def __init__(self, message: str, **members: object) -> None:
+        super().__init__("ValidationException", message, **members)
+
+
+def translate(error: OpenBraketError) -> ServiceError:
+    """Return the modeled error that tells a client about `error`."""
+    code = next(code for kind, code in _CODES if isinstance(error, kind))
+    return ModeledError(code, str(error))
