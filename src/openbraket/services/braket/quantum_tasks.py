@@ -1,0 +1,338 @@
+"""CreateQuantumTask, GetQuantumTask, CancelQuantumTask and SearchQuantumTasks."""
+
+import asyncio
+import hashlib
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection
+
+from openbraket.base.ids import new_id, parse_arn, quantum_task_arn
+from openbraket.devices import Device
+from openbraket.programs.check import Checked, check_program
+from openbraket.services.braket.devices import shown_size
+from openbraket.services.braket.filters import (
+    query_digest,
+    read_task_filters,
+    read_token,
+    write_token,
+)
+from openbraket.services.braket.tags import check_tags
+from openbraket.services.context import Context
+from openbraket.services.errors import InvalidRequestError, ModeledError
+from openbraket.store import buckets, quantum_tasks, tags, tokens
+from openbraket.store.quantum_tasks import NewTask, QuantumTask
+from openbraket.store.tokens import ClientToken, ClientTokenReusedError
+
+ACTION_BYTES_MAX: Final = 5_000_000
+# Longer actions are read in a thread, so that other requests are answered meanwhile.
+ACTION_BYTES_READ_AT_ONCE_MAX: Final = 16_384
+PAGE_SIZE_DEFAULT: Final = 20
+QUEUE_POSITION_SHOWN_MAX: Final = 2000
+# From this width a circuit gains more from all threads than from leaving them to its neighbours.
+WIDE_QUBIT_COUNT: Final = 18
+
+
+async def create_quantum_task(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """Record a task after checking all that can be known: `POST /quantum-task`.
+
+    Idempotent by `clientToken`: the same request again gets the first answer, another request
+    with the same token is refused.
+
+    Raises:
+        InvalidRequestError: ValidationException for a wrong member, program or token; nothing is
+            recorded.
+        ModeledError: DeviceOfflineException, DeviceRetiredException.
+    """
+    token = _client_token(context, "CreateQuantumTask", params)
+    try:
+        new_task = await _check_request(context, params)
+    except Exception:
+        # A repetition is answered as the first time, even if the bucket or device has gone since.
+        with context.database.read() as connection:
+            recorded = _recall(connection, token)
+        if recorded is None:
+            raise
+        return recorded
+    response = orjson.dumps({"quantumTaskArn": new_task.arn}).decode()
+    try:
+        creation = await context.database.write(
+            lambda connection: quantum_tasks.create(
+                connection, new_task, response_json=response, token=token
+            )
+        )
+    except ClientTokenReusedError:
+        raise InvalidRequestError(_token_reused(token)) from None
+    if creation.waiting is not None:
+        context.dispatcher.task_created(creation.waiting)
+    answer: dict[str, Any] = orjson.loads(creation.response_json)
+    return answer
+
+
+async def get_quantum_task(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """Return a task's record: `GET /quantum-task/{quantumTaskArn}`.
+
+    Raises:
+        InvalidRequestError: ValidationException for text that is no task's ARN.
+        ModeledError: ResourceNotFoundException for an unknown task.
+    """
+    with context.database.read() as connection:
+        task = _find(connection, context, params["quantumTaskArn"])
+        output = _summary(task) | {
+            "tags": tags.list_tags(connection, task.arn),
+            "deviceParameters": task.device_parameters or "{}",
+            "actionMetadata": _without_none(
+                actionType=task.action_type,
+                programCount=task.program_count,
+                executableCount=task.executable_count,
+            ),
+        }
+        if "QueueInfo" in params.get("additionalAttributeNames", ()):
+            output["queueInfo"] = _queue_info(connection, task)
+    return output | _without_none(
+        failureReason=task.failure_reason,
+        jobArn=task.job_arn,
+        numSuccessfulShots=task.num_successful_shots,
+        associations=task.associations and orjson.loads(task.associations),
+        experimentalCapabilities=task.experimental and orjson.loads(task.experimental),
+    )
+
+
+async def cancel_quantum_task(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """Cancel a task that has not ended: `PUT /quantum-task/{quantumTaskArn}/cancel`.
+
+    Idempotent: a task that is cancelled, or being cancelled, says so again.
+
+    Raises:
+        InvalidRequestError: ValidationException for text that is no task's ARN.
+        ModeledError: ConflictException for a task that completed or failed,
+            ResourceNotFoundException for an unknown task.
+    """
+    with context.database.read() as connection:
+        task = _find(connection, context, params["quantumTaskArn"])
+    await _take_token(context, _client_token(context, "CancelQuantumTask", params))
+    cancelled = await context.dispatcher.cancel(task.id)
+    if cancelled is None:
+        raise ModeledError("ResourceNotFoundException", _not_found(task.arn))
+    if cancelled.status in {"COMPLETED", "FAILED"}:
+        said = f"Amazon Braket cannot cancel a quantum task in the {cancelled.status} status"
+        raise ModeledError("ConflictException", f"{said}: {task.arn}")
+    return {"quantumTaskArn": task.arn, "cancellationStatus": str(cancelled.status)}
+
+
+async def search_quantum_tasks(context: Context, params: dict[str, Any]) -> dict[str, Any]:
+    """Return the caller's tasks of the region, newest first: `POST /quantum-tasks`.
+
+    Filters are joined by AND, the values of one by OR: `quantumTaskArn`, `deviceArn`, `jobArn`,
+    `status` and `tags:KEY` with EQUAL, `createdAt` with every operator. Pages are stable while
+    tasks are added.
+
+    Raises:
+        InvalidRequestError: ValidationException for a wrong filter or token.
+    """
+    filters = read_task_filters(params["filters"])
+    digest = query_digest(context.account, context.region, params["filters"])
+    after = read_token(params["nextToken"], digest) if "nextToken" in params else None
+    limit = params.get("maxResults", PAGE_SIZE_DEFAULT)
+
+    def read(connection: Connection) -> tuple[list[dict[str, Any]], int | None]:
+        page = quantum_tasks.search(
+            connection,
+            account=context.account,
+            region=context.region,
+            filters=filters,
+            after=after,
+            limit=limit,
+        )
+        arns = [task.arn for task in page.items]
+        tags_by_arn = tags.list_tags_of_many(connection, arns)
+        found = [_summary(task) | {"tags": tags_by_arn[task.arn]} for task in page.items]
+        return found, page.next_after
+
+    summaries, next_after = await context.database.read_aside(read)
+    output: dict[str, Any] = {"quantumTasks": summaries}
+    if next_after is not None:
+        output["nextToken"] = write_token(next_after, digest)
+    return output
+
+
+async def _check_request(context: Context, params: dict[str, Any]) -> NewTask:
+    device = _usable_device(context, params["deviceArn"])
+    _check_members(context, device, params)
+    checked = await _check_program(context, device, params)
+    task_id = new_id()
+    return NewTask(
+        id=task_id,
+        account=context.account,
+        region=context.region,
+        device_arn=device.arn,
+        shots=params["shots"],
+        output_bucket=params["outputS3Bucket"],
+        output_directory=f"{params['outputS3KeyPrefix']}/{task_id}",
+        action=params["action"].encode(),
+        action_type=checked.action_type,
+        created_at=context.now_ms(),
+        device_parameters=params.get("deviceParameters", ""),
+        memory_bytes=checked.memory_bytes,
+        thread_count=(context.thread_count_max if checked.qubit_count >= WIDE_QUBIT_COUNT else 1),
+        associations=_json_or_none(params.get("associations")),
+        experimental=_json_or_none(params.get("experimentalCapabilities")),
+        tags=params.get("tags", {}),
+    )
+
+
+def _usable_device(context: Context, device_arn: str) -> Device:
+    device = context.catalogue.get(device_arn, region=context.region)
+    if device is None:
+        raise InvalidRequestError(f"Device {device_arn} does not exist in {context.region}")
+    if device.status == "RETIRED":
+        raise ModeledError("DeviceRetiredException", f"Device {device_arn} is retired")
+    if device.status == "OFFLINE":
+        raise ModeledError("DeviceOfflineException", f"Device {device_arn} is offline")
+    return device
+
+
+def _check_members(context: Context, device: Device, params: dict[str, Any]) -> None:
+    shots_min, shots_max = device.shots_range
+    if not shots_min <= params["shots"] <= shots_max:
+        raise InvalidRequestError(
+            f"shots is {params['shots']}; device {device.name} takes {shots_min} to {shots_max}"
+        )
+    check_tags(params.get("tags", {}))
+    action_size = len(params["action"])
+    if action_size > ACTION_BYTES_MAX:
+        raise InvalidRequestError(
+            f"action has {action_size} bytes; the limit is {ACTION_BYTES_MAX}"
+        )
+    if "jobToken" in params:
+        raise InvalidRequestError("jobToken does not belong to a running job of this account")
+    if params.get("associations"):
+        raise InvalidRequestError(f"Braket Direct is not supported for {device.arn}")
+    if "deviceParameters" in params:
+        _check_device_parameters(params["deviceParameters"])
+    bucket = params["outputS3Bucket"]
+    with context.database.read() as connection:
+        found = buckets.get_bucket(connection, bucket)
+    if found is None or found.account != context.account:
+        raise InvalidRequestError(f"Caller doesn't have access to {bucket} or it doesn't exist.")
+
+
+def _check_device_parameters(text: str) -> None:
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(f"deviceParameters is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise InvalidRequestError(
+            f"deviceParameters must be a JSON object, not {type(document).__name__}"
+        )
+
+
+async def _check_program(context: Context, device: Device, params: dict[str, Any]) -> Checked:
+    action = params["action"]
+
+    def check() -> Checked:
+        return check_program(
+            action, device, shots=params["shots"], memory_bytes_max=context.memory_bytes_max
+        )
+
+    if len(action) <= ACTION_BYTES_READ_AT_ONCE_MAX:
+        return check()
+    return await asyncio.to_thread(check)
+
+
+def _client_token(context: Context, operation: str, params: dict[str, Any]) -> ClientToken:
+    rest = {name: value for name, value in params.items() if name != "clientToken"}
+    text = orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)
+    return ClientToken(
+        account=context.account,
+        region=context.region,
+        operation=operation,
+        token=params["clientToken"],
+        request_hash=hashlib.blake2b(text, digest_size=16).hexdigest(),
+    )
+
+
+def _recall(connection: Connection, token: ClientToken) -> dict[str, Any] | None:
+    try:
+        recorded = tokens.recall(connection, token)
+    except ClientTokenReusedError:
+        raise InvalidRequestError(_token_reused(token)) from None
+    return None if recorded is None else orjson.loads(recorded)
+
+
+async def _take_token(context: Context, token: ClientToken) -> None:
+    """Record a token of an operation that is idempotent by itself.
+
+    Raises:
+        InvalidRequestError: The token was used before with a different request.
+    """
+
+    def work(connection: Connection) -> None:
+        if tokens.recall(connection, token) is None:
+            tokens.record(connection, token, "{}", created_at=context.now_ms())
+
+    try:
+        await context.database.write(work)
+    except ClientTokenReusedError:
+        raise InvalidRequestError(_token_reused(token)) from None
+
+
+def _token_reused(token: ClientToken) -> str:
+    return f"clientToken '{token.token}' was used before with a different request"
+
+
+def _find(connection: Connection, context: Context, text: str) -> QuantumTask:
+    arn = parse_arn(text)
+    if arn is None or arn.service != "braket" or arn.kind != "quantum-task":
+        raise InvalidRequestError(
+            f"'{text}' is not the ARN of a quantum task; "
+            "expected arn:aws:braket:REGION:ACCOUNT:quantum-task/ID"
+        )
+    task = quantum_tasks.get(connection, arn.name)
+    is_callers = (arn.account, arn.region) == (context.account, context.region)
+    if task is None or not is_callers or task.arn != text:
+        raise ModeledError("ResourceNotFoundException", _not_found(text))
+    return task
+
+
+def _not_found(text: str) -> str:
+    return f"Quantum task {text} was not found"
+
+
+def _summary(task: QuantumTask) -> dict[str, Any]:
+    output: dict[str, Any] = {
+        "quantumTaskArn": quantum_task_arn(
+            region=task.region, account=task.account, task_id=task.id
+        ),
+        "status": task.status,
+        "deviceArn": task.device_arn,
+        "shots": task.shots,
+        "outputS3Bucket": task.output_bucket,
+        "outputS3Directory": task.output_directory,
+        "createdAt": task.created_at,
+    }
+    return output | _without_none(endedAt=task.ended_at)
+
+
+def _queue_info(connection: Connection, task: QuantumTask) -> dict[str, str]:
+    info = {
+        "queue": "QUANTUM_TASKS_QUEUE",
+        "queuePriority": "Priority" if task.priority else "Normal",
+    }
+    if task.status not in {"CREATED", "QUEUED"}:
+        message = "AmazonBraket does not show queue position for this status."
+        return info | {
+            "position": "None",
+            "message": f"Task is in {task.status} status. {message}",
+        }
+    ahead = quantum_tasks.queue_position(connection, task, count_max=QUEUE_POSITION_SHOWN_MAX + 1)
+    return info | {"position": shown_size(ahead, QUEUE_POSITION_SHOWN_MAX)}
+
+
+def _json_or_none(value: object) -> str | None:
+    return orjson.dumps(value).decode() if value else None
+
+
+def _without_none(**members: object) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
