@@ -1,0 +1,133 @@
+"""Puts one server process together: records, objects, engine, services, gateway."""
+
+import asyncio
+import ipaddress
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from openbraket.base.errors import OpenBraketError
+from openbraket.blobs import LocalBlobs
+from openbraket.devices import Catalogue
+from openbraket.engine.dispatcher import Dispatcher
+from openbraket.engine.executors.local import LocalExecutor
+from openbraket.server.gateway import Binding, Gateway
+from openbraket.server.keys import KeyRing
+from openbraket.server.settings import Settings
+from openbraket.services import braket, s3, sts
+from openbraket.services.context import Resources
+from openbraket.store import objects
+from openbraket.store.database import DATABASE_NAME, Database
+from openbraket.wire.service import Service
+
+RUNNERS: Final = {"braket.ir.openqasm.program": "openbraket.runners.openqasm"}
+
+# File times may lag behind the clock by a tick of the kernel.
+_FILE_TIME_GRAIN_S: Final = 0.05
+
+_log = logging.getLogger("openbraket.server")
+
+
+class UnsafeAddressError(OpenBraketError):
+    """The service would be reachable from elsewhere without access keys."""
+
+
+@asynccontextmanager
+async def assemble(settings: Settings) -> AsyncIterator[Gateway]:
+    """Open everything that a server process needs, and close it in the end.
+
+    Args:
+        settings: What the operator chose.
+
+    Yields:
+        The gateway, ready for requests; workers start in the background.
+
+    Raises:
+        StoreError: The data directory is in use or cannot be opened.
+        UnsafeAddressError: The address is not loopback and no access key is registered.
+    """
+    database = Database.open(settings.data_dir / DATABASE_NAME, durability=settings.durability)
+    try:
+        keys = KeyRing(database)
+        _check_address(settings, keys)
+        is_durable = settings.durability == "full"
+        blobs = LocalBlobs(settings.data_dir, is_durable=is_durable)
+        dispatcher = Dispatcher(
+            database,
+            blobs,
+            LocalExecutor(
+                blobs_root=settings.data_dir,
+                worker_count=settings.worker_count,
+                preload=tuple(RUNNERS.values()),
+                is_durable=is_durable,
+            ),
+            runners=RUNNERS,
+            memory_bytes_max=settings.memory_bytes_max,
+            thread_count_max=settings.worker_count,
+        )
+        resources = Resources(
+            database=database,
+            blobs=blobs,
+            catalogue=Catalogue(),
+            dispatcher=dispatcher,
+            memory_bytes_max=settings.memory_bytes_max,
+            thread_count_max=settings.worker_count,
+        )
+        await dispatcher.start()
+        sweep = asyncio.create_task(_sweep(database, blobs))
+        try:
+            yield Gateway(_bindings(), resources, keys, account=settings.account)
+        finally:
+            sweep.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweep
+            await dispatcher.stop()
+    finally:
+        database.close()
+
+
+def _bindings() -> dict[str, Binding]:
+    return {
+        name: Binding(Service.load(name), operations)
+        for name, operations in (
+            ("braket", braket.OPERATIONS),
+            ("s3", s3.OPERATIONS),
+            ("sts", sts.OPERATIONS),
+        )
+    }
+
+
+def _check_address(settings: Settings, keys: KeyRing) -> None:
+    try:
+        is_loopback = ipaddress.ip_address(settings.host).is_loopback
+    except ValueError:
+        is_loopback = settings.host == "localhost"
+    if not is_loopback and not keys.keys():
+        raise UnsafeAddressError(
+            f"{settings.host} can be reached from other machines, and without a registered access "
+            "key every signature is accepted. Register one first: openbraket key create "
+            f"--data-dir {settings.data_dir}"
+        )
+
+
+async def _sweep(database: Database, blobs: LocalBlobs) -> None:
+    """Remove the contents that a crash left without a record.
+
+    Only files older than this process are looked at: what is being written now has no record yet.
+    """
+    began = time.time()
+
+    def work() -> int:
+        with database.read() as connection:
+            known = objects.known_blob_ids(connection)
+        return blobs.sweep(known, older_than_s=time.time() - began + _FILE_TIME_GRAIN_S)
+
+    try:
+        count = await asyncio.to_thread(work)
+    except OpenBraketError as error:
+        _log.warning("orphaned contents were not removed: %s", error)
+        return
+    if count:
+        _log.info("removed %d contents that no record names", count)

@@ -1,0 +1,340 @@
+"""The way of a request through the house: a list of named handlers over one exchange.
+
+Each handler fills in what the next ones need, or raises `ServiceError`, which the service that
+the request was meant for writes in its own form. Reading from top to bottom of `Gateway.handlers`
+is reading the architecture.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol, runtime_checkable
+
+from openbraket.base.errors import OpenBraketError
+from openbraket.base.ids import new_id
+from openbraket.server.keys import KeyRing
+from openbraket.services.context import Context, Handler, Resources
+from openbraket.services.errors import translate
+from openbraket.wire.errors import ServiceError
+from openbraket.wire.http import Request, Response
+from openbraket.wire.service import Operation, Service
+from openbraket.wire.sigv4 import (
+    Scope,
+    missing_authentication,
+    read_scope,
+    unknown_access_key,
+    verify,
+)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+BODY_BYTES_MAX: Final = 16 << 20
+REGION_DEFAULT: Final = "us-east-1"
+
+_log = logging.getLogger("openbraket.server")
+
+
+@runtime_checkable
+class AsyncClosable(Protocol):
+    """A stream that lets go of its file when it is closed early."""
+
+    async def aclose(self) -> None:
+        """Let go of what the stream holds."""
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+@dataclass(slots=True)
+class Binding:
+    """A service of the gateway: its compiled model and the handlers of its operations."""
+
+    service: Service
+    operations: Mapping[str, Handler]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and, in the end, its response."""
+
+    request: Request
+    receive: Receive
+    request_id: str
+    started: float
+    is_body_begun: bool = False
+    credential: Scope | None = None
+    account: str = ""
+    secret_key: str | None = None
+    service_name: str = ""
+    binding: Binding = field(init=False)
+    operation: Operation = field(init=False)
+    labels: dict[str, str] = field(init=False)
+    params: dict[str, Any] = field(init=False)
+    response: Response | None = None
+
+
+class Gateway:
+    """Raw ASGI application that answers every AWS request on the one port.
+
+    Args:
+        bindings: Services by the name in a credential scope.
+        resources: What operation handlers work with.
+        keys: Registered access keys; none means that any signature is accepted.
+        account: Account of requests signed with an unknown key, while no key is registered.
+    """
+
+    def __init__(
+        self,
+        bindings: Mapping[str, Binding],
+        resources: Resources,
+        keys: KeyRing,
+        *,
+        account: str,
+    ) -> None:
+        self._bindings = bindings
+        self._resources = resources
+        self._keys = keys
+        self._account = account
+        self.handlers: tuple[Callable[[Exchange], Awaitable[None]], ...] = (
+            self.identify,
+            self.choose_service,
+            self.route,
+            self.read_body,
+            self.authenticate,
+            self.parse,
+            self.invoke,
+        )
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        exchange = _open_exchange(scope, receive)
+        try:
+            for handler in self.handlers:
+                await handler(exchange)
+        except ServiceError as error:
+            self._refuse(exchange, error)
+        except OpenBraketError as error:
+            self._refuse(exchange, translate(error))
+        except ClientGoneError:
+            _log.info("%s client closed the connection", _describe(exchange))
+            return
+        except Exception:
+            _log.exception("%s failed", _describe(exchange))
+            text = "The server failed; its log has the reason under this request id"
+            self._refuse(exchange, ServiceError("InternalServiceException", text, status=500))
+        if exchange.response is not None:
+            await _send_response(exchange, exchange.response, send)
+
+    async def identify(self, exchange: Exchange) -> None:
+        """Read who claims to have signed the request; unsigned requests pass as nobody."""
+        exchange.credential = read_scope(exchange.request)
+
+    async def choose_service(self, exchange: Exchange) -> None:
+        """Choose the service by the credential scope; an unsigned request by its route.
+
+        Raises:
+            ServiceError: NotImplemented for a service that is not here.
+        """
+        if exchange.credential is not None:
+            name = exchange.credential.service
+        else:
+            name = self._service_of_unsigned(exchange.request)
+        binding = self._bindings.get(name)
+        if binding is None:
+            known = ", ".join(sorted(self._bindings))
+            message = f"OpenBraket does not serve '{name}'; it serves {known}"
+            raise ServiceError("NotImplemented", message, status=501)
+        exchange.service_name, exchange.binding = name, binding
+
+    async def route(self, exchange: Exchange) -> None:
+        """Find the operation: on the raw path, or in the body where the protocol has it there."""
+        service = exchange.binding.service
+        if service.protocol == "query":
+            exchange.request.body = await _read_whole_body(exchange)
+        exchange.operation, exchange.labels = service.route(exchange.request)
+
+    async def read_body(self, exchange: Exchange) -> None:
+        """Take in the body, or leave it as a stream where the operation streams."""
+        if exchange.operation.has_streaming_input:
+            exchange.request.stream = _body_stream(exchange)
+        elif exchange.binding.service.protocol != "query":
+            exchange.request.body = await _read_whole_body(exchange)
+
+    async def authenticate(self, exchange: Exchange) -> None:
+        """Check the signature where keys are registered; else accept any.
+
+        Raises:
+            ServiceError: The signature is missing or wrong, or its key is not registered.
+        """
+        exchange.account = self._account
+        keys = self._keys.keys()
+        if not keys:
+            return
+        credential = exchange.credential
+        if credential is None:
+            refusal = missing_authentication(exchange.service_name)
+            raise refusal
+        key = keys.get(credential.access_key)
+        if key is None:
+            refusal = unknown_access_key(credential)
+            raise refusal
+        verify(exchange.request, credential, key.secret_key, now=datetime.now(UTC))
+        exchange.account = key.account
+        exchange.secret_key = key.secret_key
+
+    async def parse(self, exchange: Exchange) -> None:
+        """Decode and validate the request's members against the model."""
+        exchange.params = exchange.operation.parse(exchange.request, exchange.labels)
+
+    async def invoke(self, exchange: Exchange) -> None:
+        """Run the operation and serialize its output.
+
+        Raises:
+            ServiceError: The operation refuses the request, or is not here yet.
+        """
+        operation = exchange.operation
+        handler = exchange.binding.operations.get(operation.name)
+        if handler is None:
+            refusal = _not_available(exchange.binding, operation.name)
+            raise refusal
+        credential = exchange.credential
+        context = Context(
+            account=exchange.account,
+            region=(credential.region if credential else "") or REGION_DEFAULT,
+            request_id=exchange.request_id,
+            request=exchange.request,
+            resources=self._resources,
+            credential=credential,
+            secret_key=exchange.secret_key,
+        )
+        output = await handler(context, exchange.params)
+        exchange.response = operation.serialize(output, exchange.request_id)
+
+    def _service_of_unsigned(self, request: Request) -> str:
+        try:
+            self._bindings["braket"].service.route(request)
+        except ServiceError:
+            is_form = request.headers.get("content-type", "").startswith(
+                "application/x-www-form-urlencoded"
+            )
+            return "sts" if is_form and request.method == "POST" else "s3"
+        return "braket"
+
+    def _refuse(self, exchange: Exchange, error: ServiceError) -> None:
+        binding = getattr(exchange, "binding", self._bindings["braket"])
+        milliseconds = 1000 * (time.perf_counter() - exchange.started)
+        _log.info(
+            "%s %d %s: %s (%.1f ms)",
+            _describe(exchange),
+            error.status,
+            error.code,
+            _one_line(error.message),
+            milliseconds,
+        )
+        exchange.response = binding.service.serialize_error(
+            error,
+            exchange.request_id,
+            exchange.request.raw_path,
+            is_head=exchange.request.method == "HEAD",
+        )
+
+
+def _open_exchange(scope: Message, receive: Receive) -> Exchange:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    client = scope.get("client")
+    request = Request(
+        method=scope["method"],
+        raw_path=scope["raw_path"].decode("latin-1"),
+        query_string=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        remote=client[0] if client else "",
+    )
+    return Exchange(request, receive, new_id(), time.perf_counter())
+
+
+async def _body_stream(exchange: Exchange) -> AsyncIterator[bytes]:
+    exchange.is_body_begun = True
+    while True:
+        message = await exchange.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        if body := message.get("body", b""):
+            yield body
+        if not message.get("more_body", False):
+            return
+
+
+async def _read_whole_body(exchange: Exchange) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in _body_stream(exchange):
+        size += len(piece)
+        if size > BODY_BYTES_MAX:
+            # The rest is read and dropped, so that the client gets the answer, not a broken pipe.
+            pieces.clear()
+        else:
+            pieces.append(piece)
+    if size > BODY_BYTES_MAX:
+        message = f"The request body has {size} bytes; the limit is {BODY_BYTES_MAX}"
+        raise ServiceError("RequestEntityTooLargeException", message, status=413)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _send_response(exchange: Exchange, response: Response, send: Send) -> None:
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers]
+    if not exchange.is_body_begun and "expect" in exchange.request.headers:
+        # The client was never told to send its body, so what it sends next is another request.
+        headers.append((b"connection", b"close"))
+    start = {"type": "http.response.start", "status": response.status, "headers": headers}
+    if response.stream is not None:
+        await send(start)
+        await _send_stream(exchange, response.stream, send)
+        return
+    is_head = exchange.request.method == "HEAD"
+    if not is_head and not any(name == b"content-length" for name, _ in headers):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send(start)
+    await send({"type": "http.response.body", "body": response.body})
+
+
+async def _send_stream(exchange: Exchange, stream: AsyncIterator[bytes], send: Send) -> None:
+    """Send a body piece by piece, and stop reading it when the client has gone."""
+    gone = asyncio.ensure_future(exchange.receive())
+    try:
+        async for piece in stream:
+            if gone.done():
+                return
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+        if isinstance(stream, AsyncClosable):
+            await stream.aclose()
+
+
+def _not_available(binding: Binding, operation_name: str) -> ServiceError:
+    if "ValidationException" in binding.service.error_statuses:
+        message = f"{operation_name} is not available in this version of OpenBraket"
+        return ServiceError("ValidationException", message, status=400)
+    message = f"{operation_name} is not implemented"
+    return ServiceError("NotImplemented", message, status=501)
+
+
+def _describe(exchange: Exchange) -> str:
+    request = exchange.request
+    operation = getattr(exchange, "operation", None)
+    name = operation.name if operation else "-"
+    return f"{exchange.request_id} {request.method} {request.raw_path} {name}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

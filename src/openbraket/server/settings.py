@@ -1,0 +1,49 @@
+"""What an operator chooses at start-up."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+ACCOUNT_DEFAULT: Final = "000000000000"
+PORT_DEFAULT: Final = 4567
+_MEMORY_SHARE: Final = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Start-up settings of one server process.
+
+    Attributes:
+        data_dir: Folder of all records and objects; created where missing.
+        host: Address to listen on. Other than loopback needs access keys.
+        port: TCP port; 0 picks a free one.
+        account: Account of requests whose access key is not registered.
+        durability: `full` survives a power cut, `normal` survives the death of any process.
+        worker_count: Worker processes, at least 1.
+        memory_bytes_max: What all running simulations together may use, in bytes.
+    """
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = PORT_DEFAULT
+    account: str = ACCOUNT_DEFAULT
+    durability: Literal["full", "normal"] = "full"
+    worker_count: int = 1
+    memory_bytes_max: int = 1 << 30
+
+
+def cpu_count() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def memory_bytes_available() -> int:
+    """Return 85 % of the machine's memory, or of the control group's limit where that is less."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            total = min(total, int(Path(name).read_text().strip()))
+        except (OSError, ValueError):
+            continue
+    return int(total * _MEMORY_SHARE)
