@@ -1,0 +1,181 @@
+"""The `openbraket` command."""
+
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openbraket import __version__
+from openbraket.base.errors import OpenBraketError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A quantum cloud on your own machine that speaks Amazon Braket's wire protocol.",
+)
+key_app = typer.Typer(
+    no_args_is_help=True, help="Access keys. With one registered, every request is verified."
+)
+app.add_typer(key_app, name="key")
+
+DataDir = Annotated[Path, typer.Option(help="Folder of all records and objects.")]
+DATA_DIR_DEFAULT = Path("~/.openbraket")
+
+
+class Durability(StrEnum):
+    """How much a success response promises."""
+
+    FULL = "full"
+    NORMAL = "normal"
+
+
+class LogLevel(StrEnum):
+    """How much the log on standard error says."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+
+
+@app.command()
+def serve(
+    *,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond loopback needs keys.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="TCP port; 0 picks a free one.")
+    ] = 4567,
+    data_dir: DataDir = DATA_DIR_DEFAULT,
+    account: Annotated[
+        str, typer.Option(help="Account of requests while no access key is registered.")
+    ] = "000000000000",
+    durability: Annotated[
+        Durability,
+        typer.Option(
+            help="full: a 201 survives a power cut; normal: it survives any process's death."
+        ),
+    ] = Durability.FULL,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Worker processes; 0 means one for each processor.")
+    ] = 0,
+    memory: Annotated[
+        float, typer.Option(min=0, help="GiB for all simulations together; 0 means 85 % of memory.")
+    ] = 0,
+    log_level: Annotated[
+        LogLevel, typer.Option(help="How much goes to standard error.")
+    ] = LogLevel.INFO,
+    exports: Annotated[
+        bool, typer.Option("--exports", help="Also print the lines that point clients here.")
+    ] = False,
+    exit_on_stdin_close: Annotated[
+        bool, typer.Option("--exit-on-stdin-close", help="Stop when standard input ends.")
+    ] = False,
+) -> None:
+    """Run the service until Ctrl-C or SIGTERM.
+
+    Prints `ready URL` once it answers; its log goes to standard error.
+    """
+    from openbraket.server.run import run
+    from openbraket.server.settings import (
+        Settings,
+        cpu_count,
+        memory_bytes_available,
+    )
+
+    logging.basicConfig(
+        level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    settings = Settings(
+        data_dir=data_dir.expanduser(),
+        host=host,
+        port=port,
+        account=account,
+        durability=durability.value,
+        worker_count=workers or cpu_count(),
+        memory_bytes_max=int(memory * 2**30) or memory_bytes_available(),
+    )
+
+    def announce(url: str) -> None:
+        typer.echo(f"ready {url}")
+        if exports:
+            _print_exports(url, settings.data_dir)
+        sys.stdout.flush()
+
+    try:
+        run(settings, announce=announce, exit_on_stdin_close=exit_on_stdin_close)
+    except OpenBraketError as error:
+        _fail(error)
+
+
+@app.command()
+def demo() -> None:
+    """Start a service, run real programs on it through unmodified clients, show the results.
+
+    Raises:
+        Exit: With the command's status.
+    """
+    try:
+        from openbraket.cli.demo import run_demo
+    except ImportError as error:
+        typer.echo(
+            f"The demonstration needs its clients: pip install 'openbraket[demo]' ({error})",
+            err=True,
+        )
+        raise typer.Exit(1) from None
+    raise typer.Exit(run_demo())
+
+
+@key_app.command("create")
+def create_key(
+    *,
+    data_dir: DataDir = DATA_DIR_DEFAULT,
+    account: Annotated[str, typer.Option(help="Account that the key signs for.")] = "000000000000",
+) -> None:
+    """Register a new access key and print it; the secret is shown this once."""
+    from openbraket.server.keys import create_access_key
+
+    try:
+        access_key, secret_key = create_access_key(data_dir.expanduser(), account=account)
+    except OpenBraketError as error:
+        _fail(error)
+    typer.echo(f"export AWS_ACCESS_KEY_ID={access_key}")
+    typer.echo(f"export AWS_SECRET_ACCESS_KEY={secret_key}")
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"openbraket {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A quantum cloud on your own machine that speaks Amazon Braket's wire protocol."""
+
+
+def _print_exports(url: str, data_dir: Path) -> None:
+    from openbraket.testing.service import client_environment
+
+    typer.echo("\nPoint any AWS client here by pasting:\n")
+    for name, value in client_environment(url).items():
+        typer.echo(f"export {name}={value}")
+    typer.echo(f"\nRecords and objects are in {data_dir}. Ctrl-C stops the service.")
+
+
+def _fail(error: OpenBraketError) -> None:
+    typer.echo(f"openbraket: {error}", err=True)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,61 @@
+"""One live service for the contract tests, and clients that reach it."""
+
+import contextlib
+
+import boto3
+import pytest
+
+import openbraket.testing
+from support.s3 import new_client
+from support.tasks import BUCKET
+
+
+@pytest.fixture(scope="session")
+def service():
+    with openbraket.testing.start(options=("--workers", "2")) as running:
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        yield running
+
+
+@pytest.fixture(scope="session")
+def endpoint_url(service):
+    return service.endpoint_url
+
+
+@pytest.fixture
+def braket(service):
+    return boto3.client("braket")
+
+
+@pytest.fixture
+def s3(service):
+    return boto3.client("s3")
+
+
+@pytest.fixture(scope="session")
+def s3_client(endpoint_url):
+    client = new_client(endpoint_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def make_client(endpoint_url):
+    """Return a function that makes clients, closed after the test; see `support.s3.new_client`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **options: stack.enter_context(
+            contextlib.closing(new_client(endpoint_url, **options))
+        )
+
+
+@pytest.fixture
+def bucket(s3_client, request):
+    name = "test-" + str(abs(hash(request.node.nodeid)))[:16]
+    s3_client.create_bucket(Bucket=name)
+    yield name
+    pages = s3_client.get_paginator("list_objects_v2").paginate(Bucket=name)
+    for page in pages:
+        entries = [{"Key": entry["Key"]} for entry in page.get("Contents", ())]
+        if entries:
+            s3_client.delete_objects(Bucket=name, Delete={"Objects": entries})
+    s3_client.delete_bucket(Bucket=name)

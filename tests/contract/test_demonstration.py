@@ -1,0 +1,96 @@
+"""The demonstration's programs give the right results through unmodified clients."""
+
+import json
+import math
+
+import pytest
+from braket.aws import AwsDevice
+from braket.devices import LocalSimulator
+from braket.ir.openqasm import Program
+from braket.task_result import GateModelTaskResult
+
+from openbraket.cli.demo import programs
+
+# A fair coin of 1000 tosses leaves [391, 609] with probability below 1e-11 (exact binomial tail).
+FAIR_LOW, FAIR_HIGH = 391, 609
+
+
+def test_bell_pair_through_the_sdk_is_correlated_and_fair(service):
+    _, task = programs.run_bell(shots=1000)
+    counts = task.result().measurement_counts
+    assert set(counts) == {"00", "11"}
+    assert sum(counts.values()) == 1000
+    assert FAIR_LOW <= counts["00"] <= FAIR_HIGH
+    assert task.state() == "COMPLETED"
+    assert task.metadata()["numSuccessfulShots"] == 1000
+
+
+def test_bell_result_document_parses_with_the_schemas_package(service, s3):
+    _, task = programs.run_bell(shots=10)
+    metadata = task.metadata()
+    key = metadata["outputS3Directory"] + "/results.json"
+    text = s3.get_object(Bucket=metadata["outputS3Bucket"], Key=key)["Body"].read()
+    result = GateModelTaskResult.parse_raw(text)
+    assert result.taskMetadata.id == task.id
+    assert result.taskMetadata.shots == 10
+    assert result.measuredQubits == [0, 1]
+    assert result.additionalMetadata.simulatorMetadata.executionDuration >= 1
+
+
+def test_qaoa_values_equal_the_local_simulators(service):
+    graph = programs.networkx.random_regular_graph(3, 8, seed=3)
+    circuit = programs.qaoa_circuit(graph, programs.np.array([0.3, 0.5, -0.5, -0.3]))
+    here = AwsDevice(programs.SV1_ARN).run(circuit, shots=0).result().values
+    local = LocalSimulator("braket_sv").run(circuit, shots=0).result().values
+    assert here == pytest.approx(local, abs=1e-10)
+
+
+def test_qaoa_loop_of_twenty_qubits_improves_the_cut(service):
+    seen = []
+    found = programs.optimise_maxcut(evaluation_count=30, on_evaluation=seen.append)
+    assert seen == found.cuts
+    assert 25 <= len(found.cuts) <= 30
+    assert max(found.cuts) > found.cuts[0] + 1
+    assert max(found.cuts) <= programs.best_cut(found.graph)
+
+
+def test_raw_openqasm_through_boto3(service):
+    found = programs.run_raw_bell("amazon-braket-openbraket-raw", shots=1000)
+    assert found["task"]["status"] == "COMPLETED"
+    assert found["task"]["actionMetadata"] == {"actionType": "braket.ir.openqasm.program"}
+    shots = found["document"]["measurements"]
+    assert len(shots) == 1000
+    assert all(shot in ([0, 0], [1, 1]) for shot in shots)
+    assert found["document"]["additionalMetadata"]["action"]["source"] == programs.BELL_SOURCE
+    assert found["listed"] >= 1
+
+
+def test_aws_cli_creates_and_shows_a_task(service, s3):
+    s3.create_bucket(Bucket="amazon-braket-openbraket-cli")
+    printed = list(programs.run_cli_bell("amazon-braket-openbraket-cli"))
+    assert printed[0][1].startswith("arn:aws:braket:us-east-1:000000000000:quantum-task/")
+    assert "amazon-braket-openbraket-cli" in printed[1][1]
+    assert "status" in printed[1][1]
+
+
+def test_batch_of_200_random_circuits_completes_with_the_right_distributions(service):
+    circuits = programs.random_circuits(200)
+    batch = AwsDevice(programs.SV1_ARN).run_batch(circuits, shots=200, max_parallel=20)
+    results = batch.results()
+    assert len(results) == 200
+    assert not batch.unsuccessful
+    # Chernoff: with 40,000 shots the mean of "first qubit is 1" over the batch differs from its
+    # exact mean by more than 0.02 with probability below 2 exp(-2 * 40000 * 0.02**2) < 3e-14.
+    exact = [_first_qubit_is_one(circuit) for circuit in circuits]
+    seen = [float(result.measurements[:, 0].mean()) for result in results]
+    assert math.fsum(seen) / 200 == pytest.approx(math.fsum(exact) / 200, abs=0.02)
+
+
+def _first_qubit_is_one(circuit):
+    with_result = circuit.copy().probability(target=0)
+    return float(LocalSimulator("braket_sv").run(with_result, shots=0).result().values[0][1])
+
+
+def test_action_document_is_what_the_schemas_package_calls_a_program():
+    assert Program.parse_raw(programs.bell_action()).source == programs.BELL_SOURCE
+    assert json.loads(programs.bell_action())["inputs"] == {}
