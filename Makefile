@@ -1,0 +1,63 @@
+# `make demo` shows what OpenBraket does; `make test` runs everything that CI checks.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# An editable installation knows the modules that were there when it was made.
+MODULES := $(shell find src/openbraket -name '*.py' | LC_ALL=C sort | cksum | cut -d' ' -f1)
+INSTALLED := $(VENV)/.installed-$(MODULES)
+KERNEL_SOURCES := $(shell find src/openbraket/kernels -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
+
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help install demo test check serve bench format lock clean
+
+help:  ## Show the targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+$(VENV)/.locked: requirements-dev.lock
+	@echo "Preparing $(VENV) (once, about a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) install --quiet --requirement requirements-dev.lock
+	@touch $@
+
+$(INSTALLED): $(VENV)/.locked pyproject.toml CMakeLists.txt $(KERNEL_SOURCES)
+	@echo "Building OpenBraket"
+	@$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+install: $(INSTALLED)  ## Prepare .venv in this folder.
+
+demo: $(INSTALLED)  ## Run real programs through unmodified clients and show their results.
+	@$(BIN)/openbraket demo
+
+serve: $(INSTALLED)  ## Keep a service running and print the lines that point clients at it.
+	@$(BIN)/openbraket serve --exports --data-dir .openbraket
+
+check: $(INSTALLED)  ## Fast half of the tests: format, lint, types, imports, unit tests.
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-timings | tail -n 6
+	@$(BIN)/clang-format --dry-run --Werror $(filter %.cpp %.hpp,$(KERNEL_SOURCES))
+	@$(BIN)/pytest -q tests/unit tests/wire
+
+test: check  ## Everything that CI checks.
+	@$(BIN)/pytest -q tests/numerics tests/contract tests/faults
+
+bench: $(INSTALLED)  ## Measure; figures go to docs/benchmarks.md by hand.
+	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+format: $(INSTALLED)  ## Format Python and C++.
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+	@$(BIN)/clang-format -i $(filter %.cpp %.hpp,$(KERNEL_SOURCES))
+
+lock: $(VENV)/.locked  ## Take the versions in .venv as the locked ones.
+	@$(PIP) freeze --exclude openbraket --exclude-editable > requirements-dev.lock
+
+clean:  ## Remove .venv, build output and the local service's data.
+	rm -rf $(VENV) build .openbraket
