@@ -115,6 +115,14 @@ class Catalogue:
             return None
         return device
 
+    def require(self, arn: str) -> Device:
+        """Return a device that is known to exist.
+
+        Raises:
+            KeyError: There is none of that ARN.
+        """
+        return self._by_arn[arn]
+
     def search(self, region: str | None = None) -> list[Device]:
         """Return the devices that a region knows, retired ones included, ordered by ARN.
 

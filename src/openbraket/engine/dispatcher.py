@@ -112,6 +112,7 @@ class Dispatcher:
         self._is_pump_due = False
         self._is_stopping = False
         self._background: set[asyncio.Task[None]] = set()
+        self._end_waiters: dict[str, list[asyncio.Future[None]]] = {}
 
     @property
     def running_count(self) -> int:
@@ -139,6 +140,11 @@ class Dispatcher:
         await self._executor.stop()
         while self._background:
             await asyncio.wait(self._background)
+
+    def first_status(self) -> Status:
+        """Return the status to record for a new task: QUEUED where it cannot start at once."""
+        is_busy = bool(self._waiting) or self._executor.free_count == 0
+        return Status.QUEUED if is_busy else Status.CREATED
 
     def task_created(self, task: WaitingTask) -> None:
         """Take in a task whose record is committed."""
@@ -180,6 +186,17 @@ class Dispatcher:
             self._executor.kill(task_id, run.attempt)
         self._wake()
         return result
+
+    async def wait_for_end(self, task_id: str, *, timeout_s: float) -> None:
+        """Return when an attempt of the task has been concluded, or after `timeout_s` seconds."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._end_waiters.setdefault(task_id, []).append(waiter)
+        await asyncio.wait((waiter,), timeout=timeout_s)
+        waiters = self._end_waiters.get(task_id)
+        if waiters is not None and waiter in waiters:
+            waiters.remove(waiter)
+            if not waiters:
+                del self._end_waiters[task_id]
 
     def _add(self, task: WaitingTask) -> None:
         self._waiting[task.id] = task
@@ -299,6 +316,9 @@ class Dispatcher:
         conclusion = await self._conclude(run, outcome)
         self._returning_count -= isinstance(outcome, Lost)
         del self._running[run.task.id]
+        for waiter in self._end_waiters.pop(run.task.id, ()):
+            if not waiter.done():
+                waiter.set_result(None)
         if not is_recorded:
             self._add_later(run.waiting, RETRY_S_MAX)
         elif conclusion.status == Status.QUEUED and not self._is_stopping:

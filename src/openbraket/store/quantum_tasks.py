@@ -105,6 +105,7 @@ class NewTask:
 
     Attributes:
         action: The action document as the client sent it, UTF-8.
+        status: CREATED, or QUEUED where it is known that the task must wait.
         tags: Tags by key.
     """
 
@@ -118,6 +119,7 @@ class NewTask:
     action: bytes
     action_type: str
     created_at: int
+    status: str = "CREATED"
     device_parameters: str = ""
     priority: int = 0
     program_count: int | None = None
@@ -250,17 +252,16 @@ def create(
         ClientTokenReusedError: The token was recorded with another request.
     """
     if token is not None:
-        recorded = tokens.recall(connection, token)
+        recorded = tokens.take(connection, token, response_json, created_at=task.created_at)
         if recorded is not None:
             return Creation(recorded, None)
-        tokens.record(connection, token, response_json, created_at=task.created_at)
     seq = _INSERT.insert(
         connection,
         id=task.id,
         account=task.account,
         region=task.region,
         device_arn=task.device_arn,
-        status="CREATED",
+        status=task.status,
         attempt=0,
         lost_count=0,
         priority=task.priority,
@@ -284,7 +285,7 @@ def create(
         seq=seq,
         id=task.id,
         device_arn=task.device_arn,
-        status="CREATED",
+        status=task.status,
         attempt=0,
         lost_count=0,
         priority=task.priority,

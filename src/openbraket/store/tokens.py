@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.dialects.sqlite import insert
 
 from openbraket.base.errors import StoreError
 from openbraket.store.statements import Statement
@@ -40,14 +41,17 @@ _RECALL = Statement(
         )
     )
 )
-_RECORD = Statement(insert(client_tokens))
+_RECORD = Statement(
+    insert(client_tokens).on_conflict_do_nothing(),
+    columns=[column.name for column in client_tokens.columns],
+)
 
 
 def recall(connection: Connection, token: ClientToken) -> str | None:
     """Return the recorded response of an earlier request with this token.
 
     Args:
-        connection: In the transaction that will also `record`.
+        connection: Any.
         token: The token and the digest of the request that it came with.
 
     Returns:
@@ -73,18 +77,24 @@ def recall(connection: Connection, token: ClientToken) -> str | None:
     return str(response_json)
 
 
-def record(
+def take(
     connection: Connection, token: ClientToken, response_json: str, *, created_at: int
-) -> None:
-    """Keep a response for requests that will repeat the token.
+) -> str | None:
+    """Record a response for requests that will repeat the token, unless one is recorded.
 
     Args:
         connection: In the transaction that makes what the response tells.
-        token: A token that `recall` did not know.
+        token: The token and the digest of the request that it came with.
         response_json: The response as JSON text.
         created_at: Now, milliseconds since the epoch.
+
+    Returns:
+        None where the token was new and is recorded now; else the response that was recorded.
+
+    Raises:
+        ClientTokenReusedError: The token was recorded with another request.
     """
-    _RECORD.run(
+    is_new = _RECORD.run(
         connection,
         account=token.account,
         region=token.region,
@@ -94,3 +104,4 @@ def record(
         response_json=response_json,
         created_at=created_at,
     )
+    return None if is_new else recall(connection, token)

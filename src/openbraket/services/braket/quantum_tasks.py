@@ -2,13 +2,14 @@
 
 import asyncio
 import hashlib
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection
 
 from openbraket.base.ids import new_id, parse_arn, quantum_task_arn
-from openbraket.devices import Device
+from openbraket.devices import Catalogue, Device
 from openbraket.programs.check import Checked, check_program
 from openbraket.services.braket.devices import shown_size
 from openbraket.services.braket.filters import (
@@ -27,8 +28,14 @@ from openbraket.store.tokens import ClientToken, ClientTokenReusedError
 ACTION_BYTES_MAX: Final = 5_000_000
 # Longer actions are read in a thread, so that other requests are answered meanwhile.
 ACTION_BYTES_READ_AT_ONCE_MAX: Final = 16_384
+# Outcomes of checks of short programs that are remembered; at most 8 MB.
+CHECKS_KEPT_MAX: Final = 512
 PAGE_SIZE_DEFAULT: Final = 20
 QUEUE_POSITION_SHOWN_MAX: Final = 2000
+TERMINAL_STATUSES: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
+# How long after its creation a task is fresh, and how long a question about one is held.
+FRESH_MS_MAX: Final = 50
+HOLD_S_MAX: Final = 0.02
 # From this width a circuit gains more from all threads than from leaving them to its neighbours.
 WIDE_QUBIT_COUNT: Final = 18
 
@@ -55,12 +62,15 @@ async def create_quantum_task(context: Context, params: dict[str, Any]) -> dict[
             raise
         return recorded
     response = orjson.dumps({"quantumTaskArn": new_task.arn}).decode()
+
+    def record(connection: Connection) -> quantum_tasks.Creation:
+        creation = quantum_tasks.create(connection, new_task, response_json=response, token=token)
+        if creation.waiting is not None:
+            _require_bucket(connection, context, new_task.output_bucket)
+        return creation
+
     try:
-        creation = await context.database.write(
-            lambda connection: quantum_tasks.create(
-                connection, new_task, response_json=response, token=token
-            )
-        )
+        creation = await context.database.write(record)
     except ClientTokenReusedError:
         raise InvalidRequestError(_token_reused(token)) from None
     if creation.waiting is not None:
@@ -76,6 +86,7 @@ async def get_quantum_task(context: Context, params: dict[str, Any]) -> dict[str
         InvalidRequestError: ValidationException for text that is no task's ARN.
         ModeledError: ResourceNotFoundException for an unknown task.
     """
+    await _wait_if_fresh(context, params["quantumTaskArn"])
     with context.database.read() as connection:
         task = _find(connection, context, params["quantumTaskArn"])
         output = _summary(task) | {
@@ -96,6 +107,19 @@ async def get_quantum_task(context: Context, params: dict[str, Any]) -> dict[str
         associations=task.associations and orjson.loads(task.associations),
         experimentalCapabilities=task.experimental and orjson.loads(task.experimental),
     )
+
+
+async def _wait_if_fresh(context: Context, text: str) -> None:
+    """Hold a question about a task that was just created until it ends, or a moment has passed.
+
+    Small programs take milliseconds: a client that asks at once then needs one question, not
+    several, and leaves the processors to its program meanwhile.
+    """
+    with context.database.read() as connection:
+        task = _find(connection, context, text)
+    if task.status in TERMINAL_STATUSES or context.now_ms() - task.created_at > FRESH_MS_MAX:
+        return
+    await context.dispatcher.wait_for_end(task.id, timeout_s=HOLD_S_MAX)
 
 
 async def cancel_quantum_task(context: Context, params: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +182,7 @@ async def search_quantum_tasks(context: Context, params: dict[str, Any]) -> dict
 
 async def _check_request(context: Context, params: dict[str, Any]) -> NewTask:
     device = _usable_device(context, params["deviceArn"])
-    _check_members(context, device, params)
+    _check_members(device, params)
     checked = await _check_program(context, device, params)
     task_id = new_id()
     return NewTask(
@@ -172,6 +196,7 @@ async def _check_request(context: Context, params: dict[str, Any]) -> NewTask:
         action=params["action"].encode(),
         action_type=checked.action_type,
         created_at=context.now_ms(),
+        status=context.dispatcher.first_status(),
         device_parameters=params.get("deviceParameters", ""),
         memory_bytes=checked.memory_bytes,
         thread_count=(context.thread_count_max if checked.qubit_count >= WIDE_QUBIT_COUNT else 1),
@@ -192,7 +217,7 @@ def _usable_device(context: Context, device_arn: str) -> Device:
     return device
 
 
-def _check_members(context: Context, device: Device, params: dict[str, Any]) -> None:
+def _check_members(device: Device, params: dict[str, Any]) -> None:
     shots_min, shots_max = device.shots_range
     if not shots_min <= params["shots"] <= shots_max:
         raise InvalidRequestError(
@@ -210,11 +235,12 @@ def _check_members(context: Context, device: Device, params: dict[str, Any]) -> 
         raise InvalidRequestError(f"Braket Direct is not supported for {device.arn}")
     if "deviceParameters" in params:
         _check_device_parameters(params["deviceParameters"])
-    bucket = params["outputS3Bucket"]
-    with context.database.read() as connection:
-        found = buckets.get_bucket(connection, bucket)
-    if found is None or found.account != context.account:
-        raise InvalidRequestError(f"Caller doesn't have access to {bucket} or it doesn't exist.")
+
+
+def _require_bucket(connection: Connection, context: Context, name: str) -> None:
+    bucket = buckets.get_bucket(connection, name)
+    if bucket is None or bucket.account != context.account:
+        raise InvalidRequestError(f"Caller doesn't have access to {name} or it doesn't exist.")
 
 
 def _check_device_parameters(text: str) -> None:
@@ -229,16 +255,21 @@ def _check_device_parameters(text: str) -> None:
 
 
 async def _check_program(context: Context, device: Device, params: dict[str, Any]) -> Checked:
-    action = params["action"]
-
-    def check() -> Checked:
-        return check_program(
-            action, device, shots=params["shots"], memory_bytes_max=context.memory_bytes_max
-        )
-
+    action, shots, memory_bytes_max = params["action"], params["shots"], context.memory_bytes_max
     if len(action) <= ACTION_BYTES_READ_AT_ONCE_MAX:
-        return check()
-    return await asyncio.to_thread(check)
+        return _check_short(context.catalogue, device.arn, action, shots, memory_bytes_max)
+    return await asyncio.to_thread(
+        check_program, action, device, shots=shots, memory_bytes_max=memory_bytes_max
+    )
+
+
+@lru_cache(maxsize=CHECKS_KEPT_MAX)
+def _check_short(
+    catalogue: Catalogue, device_arn: str, action: str, shots: int, memory_bytes_max: int
+) -> Checked:
+    """Check a program; clients repeat short ones, in tests, batches and optimiser loops."""
+    device = catalogue.require(device_arn)
+    return check_program(action, device, shots=shots, memory_bytes_max=memory_bytes_max)
 
 
 def _client_token(context: Context, operation: str, params: dict[str, Any]) -> ClientToken:
@@ -269,8 +300,7 @@ async def _take_token(context: Context, token: ClientToken) -> None:
     """
 
     def work(connection: Connection) -> None:
-        if tokens.recall(connection, token) is None:
-            tokens.record(connection, token, "{}", created_at=context.now_ms())
+        tokens.take(connection, token, "{}", created_at=context.now_ms())
 
     try:
         await context.database.write(work)
