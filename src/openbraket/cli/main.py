@@ -127,7 +127,12 @@ def demo() -> None:
             err=True,
         )
         raise typer.Exit(1) from None
-    raise typer.Exit(run_demo())
+    try:
+        status = run_demo()
+    except KeyboardInterrupt:
+        typer.echo("\nInterrupted; the service has stopped.", err=True)
+        status = 130
+    raise typer.Exit(status)
 
 
 @key_app.command("create")

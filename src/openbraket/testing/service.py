@@ -93,7 +93,13 @@ def launch(data_dir: Path, *, port: int = 0, options: tuple[str, ...] = ()) -> S
     command += ["--port", str(port), "--data-dir", str(data_dir), *options]
     with log_path.open("a") as log:
         process = subprocess.Popen(  # noqa: S603  (our own command)
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            # Ctrl-C in the terminal is for the caller, who then stops the service.
+            start_new_session=True,
         )
     service = Service("", data_dir, log_path, process)
     line = _first_line(process)

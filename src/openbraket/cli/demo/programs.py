@@ -106,7 +106,7 @@ def optimise_maxcut(
         on_evaluation(cut)
         return -cut
 
-    start = np.array([0.1, 0.1, -0.1, -0.1])
+    start = np.array([0.1, 0.2, -0.3, -0.1])
     options = {"maxiter": evaluation_count, "rhobeg": 0.3}
     minimize(negative_cut, start, method="COBYLA", options=options)
     return found
