@@ -10,12 +10,10 @@ MODULES := $(shell find src/openbraket -name '*.py' | LC_ALL=C sort | cksum | cu
 INSTALLED := $(VENV)/.installed-$(MODULES)
 KERNEL_SOURCES := $(shell find src/openbraket/kernels -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
 
-export PYTHONDONTWRITEBYTECODE :=
-
 .PHONY: help install demo test check serve bench format lock clean
 
 help:  ## Show the targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-9s %s\n", $$1, $$2}' Makefile
 
 $(VENV)/.locked: requirements-dev.lock
 	@echo "Preparing $(VENV) (once, about a minute)"
