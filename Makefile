@@ -1,6 +1,7 @@
 # `make demo` shows what OpenBraket does; `make test` runs everything that CI checks.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,7 +40,7 @@ check: $(INSTALLED)  ## Fast half of the tests: format, lint, types, imports, un
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-timings | tail -n 6
+	@$(BIN)/lint-imports | tail -n 6
 	@$(BIN)/clang-format --dry-run --Werror $(filter %.cpp %.hpp,$(KERNEL_SOURCES))
 	@$(BIN)/pytest -q tests/unit tests/wire
 
