@@ -138,16 +138,37 @@ def test_reductions_of_many_chunks(core, slow):
             expected = expected.transpose(order).reshape(-1) if qubits else expected
             found = state.probabilities(qubits, thread_count=2)
             assert np.abs(found - expected).max() <= error_max
-        for letters, qubits in (
-            ("x", [0]),
-            ("yz", [17, 4]),
-            ("zxyy", [2, 16, 0, 17]),
-            ("zz", [1, 9]),
-        ):
-            observable = tuple(Factor(c, (q,)) for c, q in zip(letters, qubits, strict=True))
-            mean = moments(slow, dense, observable)[0]
-            found = state.pauli_expectation(letters, qubits, thread_count=2)
-            assert abs(found - mean) <= error_max
+        strings = [("x", [0]), ("yz", [17, 4]), ("zxyy", [2, 16, 0, 17]), ("zz", [1, 9])]
+        found = state.pauli_expectations(strings, thread_count=2)
+        assert np.abs(found - pauli_means(slow, dense, strings)).max() <= error_max
+
+
+def pauli_means(slow, dense, strings):
+    """One string after the other, by multiplying the state with every factor."""
+    out = []
+    for letters, qubits in strings:
+        observable = tuple(Factor(c, (q,)) for c, q in zip(letters, qubits, strict=True))
+        out.append(moments(slow, dense, observable)[0])
+    return np.array(out)
+
+
+@pytest.mark.parametrize("qubit_count", [1, 2, 3, 4, 9, 16, 18])
+def test_many_pauli_strings_at_once_equal_one_after_the_other(core, slow, qubit_count):
+    # Few strings are added up one by one, many by a transform, more than 256 in several passes.
+    generator = np.random.default_rng(qubit_count)
+    operations = random_circuit(slow, qubit_count, generator)
+    state = slow.run_kernel(core, operations, qubit_count, thread_count=2)
+    dense = slow.evolve(operations, qubit_count).reshape((2,) * qubit_count)
+    for count, letters in ((0, "z"), (3, "iz"), (40, "iz"), (30, "ixyz"), (300, "z")):
+        strings = []
+        for _ in range(count if qubit_count < 16 else min(count, 40)):
+            size = int(generator.integers(0, min(qubit_count, 5) + 1))
+            string = "".join(generator.choice(list(letters), size))
+            strings.append((string, generator.permutation(qubit_count)[:size].tolist()))
+        found = state.pauli_expectations(strings, thread_count=2)
+        assert found.shape == (len(strings),)
+        if strings:
+            assert np.abs(found - pauli_means(slow, dense, strings)).max() <= 1e-13
 
 
 def test_amplitudes_and_state_vector(slow):

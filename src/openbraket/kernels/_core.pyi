@@ -64,8 +64,10 @@ class StateVector:
     def probabilities(self, qubits: Sequence[int], *, thread_count: int) -> NDArray[np.float64]:
         """Return the probability of each value of `qubits`, most significant first."""
 
-    def pauli_expectation(self, letters: str, qubits: Sequence[int], *, thread_count: int) -> float:
-        """Return the expectation of a Pauli string: one of i, x, y, z per qubit."""
+    def pauli_expectations(
+        self, strings: Sequence[tuple[str, Sequence[int]]], *, thread_count: int
+    ) -> NDArray[np.float64]:
+        """Return the expectation of Pauli strings: one letter of i, x, y, z per qubit."""
 
     def density_matrix(self, qubits: Sequence[int], *, thread_count: int) -> NDArray[np.complex128]:
         """Return the reduced density matrix of at most 8 qubits."""

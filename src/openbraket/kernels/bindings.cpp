@@ -4,11 +4,13 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/complex.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace nb = nanobind;
 
@@ -42,6 +44,21 @@ std::vector<int> positions_of(const std::vector<int> &qubits, int qubit_count) {
       throw std::invalid_argument("qubit " + std::to_string(qubit) + " is used twice");
     used |= bit(position);
     out.push_back(position);
+  }
+  return out;
+}
+
+PauliString pauli_string(const std::string &letters, const std::vector<int> &qubits,
+                         int qubit_count) {
+  const std::vector<int> positions = positions_of(qubits, qubit_count);
+  if (letters.size() != positions.size())
+    throw std::invalid_argument("a Pauli string needs one letter per qubit");
+  PauliString out;
+  for (std::size_t k = 0; k < letters.size(); ++k) {
+    if (std::string("ixyz").find(letters[k]) == std::string::npos)
+      throw std::invalid_argument("Pauli letters are i, x, y and z");
+    out.x_mask |= letters[k] == 'x' || letters[k] == 'y' ? bit(positions[k]) : 0;
+    out.z_mask |= letters[k] == 'z' || letters[k] == 'y' ? bit(positions[k]) : 0;
   }
   return out;
 }
@@ -101,23 +118,21 @@ template <typename Real> void bind_state(nb::module_ &m, const char *name) {
           },
           nb::arg("qubits"), nb::kw_only(), nb::arg("thread_count"))
       .def(
-          "pauli_expectation",
-          [](const S &state, const std::string &letters, const std::vector<int> &qubits,
+          "pauli_expectations",
+          [](const S &state, const std::vector<std::pair<std::string, std::vector<int>>> &strings,
              int thread_count) {
-            const std::vector<int> positions = positions_of(qubits, state.qubit_count());
-            if (letters.size() != positions.size())
-              throw std::invalid_argument("a Pauli string needs one letter per qubit");
-            Mask x_mask = 0, z_mask = 0;
-            for (std::size_t k = 0; k < letters.size(); ++k) {
-              if (std::string("ixyz").find(letters[k]) == std::string::npos)
-                throw std::invalid_argument("Pauli letters are i, x, y and z");
-              x_mask |= letters[k] == 'x' || letters[k] == 'y' ? bit(positions[k]) : 0;
-              z_mask |= letters[k] == 'z' || letters[k] == 'y' ? bit(positions[k]) : 0;
+            std::vector<PauliString> masks;
+            for (const auto &[letters, qubits] : strings)
+              masks.push_back(pauli_string(letters, qubits, state.qubit_count()));
+            std::vector<double> out;
+            {
+              const nb::gil_scoped_release release;
+              out = pauli_expectations<Real>(state.view(thread_count), masks);
             }
-            const nb::gil_scoped_release release;
-            return pauli_expectation(state.view(thread_count), x_mask, z_mask);
+            const std::size_t size = out.size();
+            return numpy_array(std::move(out), {size});
           },
-          nb::arg("letters"), nb::arg("qubits"), nb::kw_only(), nb::arg("thread_count"))
+          nb::arg("strings"), nb::kw_only(), nb::arg("thread_count"))
       .def(
           "density_matrix",
           [](const S &state, const std::vector<int> &qubits, int thread_count) {

@@ -10,6 +10,8 @@ namespace openbraket {
 namespace {
 
 constexpr unsigned control_count_max = 63;
+// Targets of one matrix; the count of its entries then never overflows.
+constexpr std::size_t unitary_qubits_max = 16;
 
 [[noreturn]] void refuse(std::size_t operation, const std::string &what) {
   throw std::invalid_argument("operation " + std::to_string(operation) + ": " + what);
@@ -67,6 +69,9 @@ Operator translate_one(const OperationColumns &columns, std::size_t index, int q
       out.targets.insert(out.targets.begin(), position);
     }
   }
+  if (out.targets.size() > unitary_qubits_max)
+    refuse(index, "a matrix on " + std::to_string(out.targets.size()) + " qubits; at most " +
+                      std::to_string(unitary_qubits_max) + " are allowed");
   const std::size_t size = std::size_t(1) << out.targets.size();
   const unsigned code = columns.codes[index];
   if (code == gate_names().size())

@@ -2,8 +2,10 @@
 
 #include "threads.hpp"
 
+#include <map>
 #include <mutex>
 #include <numeric>
+#include <utility>
 
 namespace openbraket {
 namespace {
@@ -60,10 +62,14 @@ std::vector<double> probabilities(const View<Real> &view, std::span<const int> p
   const Chunks chunks(view.pack_count(), fixed);
   const std::size_t patterns = std::size_t(1) << std::popcount(fixed);
   std::vector<double> out(std::size_t(1) << positions.size(), 0.0);
+  const std::size_t lanes = std::size_t(1) << std::min(view.qubit_count, lane_bits<Real>);
+  std::size_t lane_values[lane_count<Real>];
+  for (std::size_t lane = 0; lane < lanes; ++lane)
+    lane_values[lane] = selection.value(lane);
   const auto add = [&](Mask pack_index, const Lanes<Real> &sums) {
-    const std::size_t lanes = std::size_t(1) << std::min(view.qubit_count, lane_bits<Real>);
+    const std::size_t pack_value = selection.value(pack_index << lane_bits<Real>);
     for (std::size_t lane = 0; lane < lanes; ++lane)
-      out[selection.value(pack_index << lane_bits<Real> | lane)] += double(sums.get(int(lane)));
+      out[pack_value | lane_values[lane]] += double(sums.get(int(lane)));
   };
   const auto sum_chunk = [&](Mask base, std::size_t chunk) {
     Lanes<Real> sums = Lanes<Real>::zero();
@@ -92,37 +98,120 @@ std::vector<double> probabilities(const View<Real> &view, std::span<const int> p
   return out;
 }
 
+namespace {
+
+// Packs whose terms are added up with all signs at once.
+constexpr std::size_t sign_block = 64;
+// Strings of one pass; bounds the memory of the chunks' sums.
+constexpr std::size_t strings_per_pass = 256;
+
+// Replace terms[v] by the sum over u of (-1)^popcount(u & v) * terms[u] (Walsh-Hadamard).
+template <typename Real> void sign_transform(Lanes<Real> *terms, std::size_t count) {
+  for (std::size_t step = 1; step < count; step *= 2)
+    for (std::size_t first = 0; first < count; first += 2 * step)
+      for (std::size_t k = first; k < first + step; ++k) {
+        const Lanes<Real> a = terms[k], b = terms[k + step];
+        terms[k] = a + b;
+        terms[k + step] = a - b;
+      }
+}
+
+// For each z mask the sum over visited packs and their lanes of (-1)^popcount(x & z) * term(pack),
+// where x is the amplitude's index. The packs visited are those with zeros on `fixed`; z masks are
+// zero there or their sign does not matter.
+template <typename Real, typename Term>
+std::vector<double> signed_sums(const View<Real> &view, Mask fixed, std::span<const Mask> z_masks,
+                                const Term &term) {
+  const Chunks chunks(view.pack_count(), fixed);
+  const std::size_t block = std::min(sign_block, chunks.size);
+  // The signs of packs by the number in which they are visited.
+  std::vector<Mask> pack_masks;
+  for (Mask z : z_masks)
+    pack_masks.push_back(extract(z >> lane_bits<Real>, chunks.free_mask));
+  // A transform costs log2(block) additions per pack, each string by itself one.
+  const bool is_transformed = z_masks.size() > std::size_t(std::countr_zero(block));
+  std::vector<double> sums(chunks.count * z_masks.size());
+  for_each_task(view.thread_count, chunks.count, [&](std::size_t task) {
+    std::vector<Lanes<Real>> totals(z_masks.size(), Lanes<Real>::zero());
+    Lanes<Real> terms[sign_block];
+    Mask index = chunks.first(task);
+    for (std::size_t start = 0; start < chunks.size; start += block) {
+      for (std::size_t k = 0; k < block; ++k, index = next_with_zeros(index, fixed))
+        terms[k] = term(index);
+      if (is_transformed)
+        sign_transform(terms, block);
+      for (std::size_t s = 0; s < z_masks.size(); ++s) {
+        const Mask outer = (task * chunks.size + start) & pack_masks[s];
+        const Mask inner = pack_masks[s] & (block - 1);
+        if (is_transformed) {
+          totals[s] =
+              std::popcount(outer) & 1 ? totals[s] - terms[inner] : totals[s] + terms[inner];
+          continue;
+        }
+        for (std::size_t k = 0; k < block; ++k)
+          totals[s] = (std::popcount(outer) + std::popcount(inner & k)) & 1 ? totals[s] - terms[k]
+                                                                            : totals[s] + terms[k];
+      }
+    }
+    for (std::size_t s = 0; s < z_masks.size(); ++s)
+      for (int lane = 0; lane < lane_count<Real>; ++lane) {
+        const double value = double(totals[s].get(lane));
+        sums[task * z_masks.size() + s] +=
+            std::popcount(Mask(lane) & z_masks[s]) & 1 ? -value : value;
+      }
+  });
+  std::vector<double> out(z_masks.size(), 0.0);
+  for (std::size_t k = 0; k < sums.size(); ++k)
+    out[k % out.size()] += sums[k];
+  return out;
+}
+
+// Strings that agree in x_mask and in the parity of their y letters: one pass over the state.
 template <typename Real>
-double pauli_expectation(const View<Real> &view, Mask x_mask, Mask z_mask) {
+std::vector<double> expectations_of_group(const View<Real> &view, Mask x_mask, bool is_odd,
+                                          std::span<const Mask> z_masks) {
   const unsigned lane_exchange = unsigned(x_mask & (bit(lane_bits<Real>) - 1));
   const Mask pack_exchange = x_mask >> lane_bits<Real>;
-  const int y_count = std::popcount(x_mask & z_mask);
-  // (P psi)[x] = i^y (-1)^(popcount((x ^ X) & Z)) psi[x ^ X]; the sign splits into lane and pack.
-  const auto sign = [&](Mask index) {
-    return std::popcount((index ^ x_mask) & z_mask) & 1 ? Real(-1) : Real(1);
-  };
-  Lanes<Real> lane_signs;
-  for (int lane = 0; lane < lane_count<Real>; ++lane)
-    lane_signs.set(lane, sign(Mask(lane)));
   // x and x ^ X contribute conjugate numbers: visit one of the two packs.
   const Mask half = pack_exchange == 0 ? 0 : std::bit_floor(pack_exchange);
-  const Chunks chunks(view.pack_count(), half);
-  std::vector<double> sums(chunks.count);
-  for_each_task(view.thread_count, chunks.count, [&](std::size_t task) {
-    Lanes<Real> total = Lanes<Real>::zero();
-    Mask index = chunks.first(task);
-    for (std::size_t k = 0; k < chunks.size; ++k, index = next_with_zeros(index, half)) {
-      const Pack<Real> a = view.packs[index];
-      const Pack<Real> b = exchange_lanes(view.packs[index ^ pack_exchange], lane_exchange);
-      const Lanes<Real> term = y_count & 1 ? a.im * b.re - a.re * b.im : a.re * b.re + a.im * b.im;
-      const bool is_negative = std::popcount((index << lane_bits<Real>)&z_mask) & 1;
-      total = is_negative ? total - term : total + term;
-    }
-    sums[task] = double((total * lane_signs).sum());
+  // (P psi)[x] = i^y (-1)^(popcount((x ^ X) & Z)) psi[x ^ X]; for odd y, i times the imaginary part
+  // of conj(psi[x]) psi[x ^ X] is what is real.
+  std::vector<double> out = signed_sums<Real>(view, half, z_masks, [&](Mask index) {
+    const Pack<Real> a = view.packs[index];
+    const Pack<Real> b = exchange_lanes(view.packs[index ^ pack_exchange], lane_exchange);
+    return is_odd ? a.im * b.re - a.re * b.im : a.re * b.re + a.im * b.im;
   });
-  const double total = std::accumulate(sums.begin(), sums.end(), 0.0) * (half == 0 ? 1 : 2);
-  // i^y times re for even y; i * (im part) = -im for y = 1, folded into `term` above.
-  return y_count & 2 ? -total : total;
+  for (std::size_t s = 0; s < out.size(); ++s) {
+    const int y_count = std::popcount(x_mask & z_masks[s]);
+    const bool is_negative = ((y_count & 1) ^ ((y_count >> 1) & 1)) != 0;
+    out[s] *= (half == 0 ? 1 : 2) * (is_negative ? -1 : 1);
+  }
+  return out;
+}
+
+} // namespace
+
+template <typename Real>
+std::vector<double> pauli_expectations(const View<Real> &view,
+                                       std::span<const PauliString> strings) {
+  std::map<std::pair<Mask, bool>, std::vector<std::size_t>> groups;
+  for (std::size_t s = 0; s < strings.size(); ++s) {
+    const bool is_odd = std::popcount(strings[s].x_mask & strings[s].z_mask) & 1;
+    groups[{strings[s].x_mask, is_odd}].push_back(s);
+  }
+  std::vector<double> out(strings.size());
+  for (const auto &[key, members] : groups)
+    for (std::size_t first = 0; first < members.size(); first += strings_per_pass) {
+      const std::size_t count = std::min(strings_per_pass, members.size() - first);
+      std::vector<Mask> z_masks;
+      for (std::size_t k = first; k < first + count; ++k)
+        z_masks.push_back(strings[members[k]].z_mask);
+      const std::vector<double> values =
+          expectations_of_group(view, key.first, key.second, z_masks);
+      for (std::size_t k = 0; k < count; ++k)
+        out[members[first + k]] = values[k];
+    }
+  return out;
 }
 
 template <typename Real>
@@ -217,7 +306,8 @@ std::vector<std::uint64_t> sample(const View<Real> &view, std::span<const double
 
 #define OPENBRAKET_REDUCTIONS(Real)                                                                \
   template std::vector<double> probabilities(const View<Real> &, std::span<const int>);            \
-  template double pauli_expectation(const View<Real> &, Mask, Mask);                               \
+  template std::vector<double> pauli_expectations(const View<Real> &,                              \
+                                                  std::span<const PauliString>);                   \
   template std::vector<Complex> density_matrix(const View<Real> &, std::span<const int>);          \
   template std::vector<std::uint64_t> sample(const View<Real> &, std::span<const double>);
 

@@ -28,8 +28,15 @@ inline constexpr int density_qubits_max = 8;
 template <typename Real>
 std::vector<double> probabilities(const View<Real> &view, std::span<const int> positions);
 
-// <P> of the Pauli string with x on x_mask, z on z_mask and y on both.
-template <typename Real> double pauli_expectation(const View<Real> &view, Mask x_mask, Mask z_mask);
+// x on x_mask, z on z_mask, y on both.
+struct PauliString {
+  Mask x_mask = 0, z_mask = 0;
+};
+
+// <P> of each string; strings that agree in x_mask and in the parity of y share one pass.
+template <typename Real>
+std::vector<double> pauli_expectations(const View<Real> &view,
+                                       std::span<const PauliString> strings);
 
 // The reduced density matrix of at most density_qubits_max positions, row-major.
 template <typename Real>

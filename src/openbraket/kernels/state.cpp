@@ -4,9 +4,12 @@
 #include "steps.hpp"
 #include "threads.hpp"
 
+#include <algorithm>
 #include <barrier>
 #include <cstring>
+#include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -100,7 +103,8 @@ State<Real>::State(int qubit_count)
 }
 
 template <typename Real> int State<Real>::threads_for(int thread_count) const {
-  return amplitude_count() < serial_amplitudes_max ? 1 : std::max(1, thread_count);
+  return amplitude_count() < serial_amplitudes_max ? 1
+                                                   : std::clamp(thread_count, 1, thread_count_max);
 }
 
 template <typename Real>
@@ -109,30 +113,49 @@ bool State<Real>::apply(const OperationColumns &columns, int thread_count, Monit
   const int block = bit_count_ <= in_place_bits<Real> ? bit_count_ : block_bits<Real>;
   const std::vector<Sweep> sweeps =
       plan_sweeps(operators, {bit_count_, block, run_bits<Real>, block_targets_max + 1});
+  const std::size_t block_count = std::size_t(1) << (bit_count_ - block);
   monitor.done = 0;
-  monitor.total = std::max<std::size_t>(1, operators.size() << (bit_count_ - block));
-  const int threads = threads_for(thread_count);
+  monitor.total = std::max<std::size_t>(1, operators.size() * block_count);
+  const int threads = int(std::min(std::size_t(threads_for(thread_count)), block_count));
   SweepRun<Real> run;
-  std::barrier<> barrier(threads);
   std::vector<Buffer<Pack<Real>>> scratch;
-  for (int thread = 0; thread < threads && block < bit_count_; ++thread)
+  for (int thread = 0; thread < threads && block_count > 1; ++thread)
     scratch.emplace_back(std::size_t(1) << (block - lane_bits<Real>));
-  on_threads(threads, [&](int thread) {
-    Pack<Real> *const own_scratch = scratch.empty() ? nullptr : scratch[std::size_t(thread)].data();
-    for (const Sweep &sweep : sweeps) {
-      if (thread == 0 && sweep.is_wide) {
-        if (!monitor.is_cancelled)
-          apply_wide(operators[sweep.operators.front()]);
-        monitor.done += std::uint64_t(1) << (bit_count_ - block);
-      } else if (thread == 0) {
-        run.prepare_sweep(sweep, operators, bit_count_);
-      }
-      barrier.arrive_and_wait();
-      if (!sweep.is_wide)
-        run.work(packs_.data(), own_scratch, monitor);
-      barrier.arrive_and_wait();
+  std::optional<std::barrier<>> barrier;
+  std::exception_ptr failure; // of thread 0; the others read it behind the barrier
+  // The first thread makes a sweep ready, or does it alone where it is wide.
+  const auto lead = [&](const Sweep &sweep) {
+    if (!sweep.is_wide) {
+      run.prepare_sweep(sweep, operators, bit_count_);
+      return;
     }
-  });
+    if (!monitor.is_cancelled)
+      apply_wide(operators[sweep.operators.front()]);
+    monitor.done += block_count;
+  };
+  on_threads(
+      threads, [&](int count) { barrier.emplace(count); },
+      [&](int thread) {
+        Pack<Real> *const own_scratch =
+            scratch.empty() ? nullptr : scratch[std::size_t(thread)].data();
+        for (const Sweep &sweep : sweeps) {
+          if (thread == 0) {
+            try {
+              lead(sweep);
+            } catch (...) {
+              failure = std::current_exception();
+            }
+          }
+          barrier->arrive_and_wait();
+          if (failure)
+            return;
+          if (!sweep.is_wide)
+            run.work(packs_.data(), own_scratch, monitor);
+          barrier->arrive_and_wait();
+        }
+      });
+  if (failure)
+    std::rethrow_exception(failure);
   return !monitor.is_cancelled;
 }
 

@@ -1,6 +1,8 @@
 """Results that follow from the state itself, for shots = 0."""
 
 import itertools
+import math
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,7 +17,7 @@ from openbraket.simulators.statevector.observables import (
     on_each_qubit,
     rotations,
 )
-from openbraket.simulators.statevector.state import StateVector
+from openbraket.simulators.statevector.state import PauliString, StateVector
 from openbraket.simulators.statevector.values import Complexes, Value
 
 # <h> = (<x> + <z>) / √2: up to this many factors are expanded into 2^k Pauli strings.
@@ -23,35 +25,53 @@ _HADAMARD_FACTORS_MAX: Final = 3
 # Up to this many qubits an observable is traced against the reduced density matrix.
 _TRACED_QUBITS_MAX: Final = 4
 _KERNEL_DENSITY_QUBITS_MAX: Final = 8
+Means = Mapping[PauliString, float]
+
 # A density matrix of 12 qubits has 256 MiB.
 DENSITY_QUBITS_MAX: Final = 12
 
 
-def exact_value(state: StateVector, result_type: ResultType) -> Value:
-    """Return the value of one result type from the state's amplitudes.
+def exact_values(state: StateVector, result_types: Sequence[ResultType]) -> tuple[Value, ...]:
+    """Return the values of all result types from the state's amplitudes.
 
     Args:
         state: May be rotated and rotated back meanwhile, so rounding may change its last bits.
-        result_type: Any kind but `sample` and `adjoint_gradient`.
+        result_types: Any kinds but `sample` and `adjoint_gradient`.
 
     Returns:
-        A float, or one per qubit for an observable without targets; an array for probability,
-        state_vector and density_matrix; amplitudes by basis state.
+        For each result type a float, or one per qubit for an observable without targets; an array
+        for probability, state_vector and density_matrix; amplitudes by basis state.
 
     Raises:
-        ProgramError: If the kind needs shots or is not supported, or an amplitude's basis state has
+        ProgramError: If a kind needs shots or is not supported, or an amplitude's basis state has
             the wrong length.
         LimitError: If a density matrix has more than 12 qubits.
     """
+    strings = {
+        string: None
+        for result_type in result_types
+        for observable in _observables(state, result_type)
+        for string in _pauli_strings(observable) or ()
+    }
+    means = dict(zip(strings, state.pauli_expectations(list(strings)).tolist(), strict=True))
+    return tuple(_value(state, result_type, means) for result_type in result_types)
+
+
+def _observables(state: StateVector, result_type: ResultType) -> list[tuple[Factor, ...]]:
+    if not result_type.observable:
+        return []
+    each = on_each_qubit(result_type.observable, state.qubit_count)
+    return [result_type.observable] if each is None else each
+
+
+def _value(state: StateVector, result_type: ResultType, means: Means) -> Value:
     every_qubit = tuple(range(state.qubit_count))
     targets = every_qubit if result_type.targets is None else result_type.targets
     match result_type.kind:
         case "expectation" | "variance":
-            each = on_each_qubit(result_type.observable, state.qubit_count)
             moment = _expectation if result_type.kind == "expectation" else _variance
-            if each is None:
-                return moment(state, result_type.observable)
-            return [moment(state, observable) for observable in each]
+            values = [moment(state, one, means) for one in _observables(state, result_type)]
+            return values if not result_type.observable[0].targets else values[0]
         case "probability":
             return state.probabilities(targets)
         case "amplitude":
@@ -91,30 +111,35 @@ def _density_matrix(state: StateVector, targets: tuple[int, ...]) -> Complexes:
     return matrix @ matrix.conj().T
 
 
-def _expectation(state: StateVector, observable: tuple[Factor, ...]) -> float:
-    mean = _pauli_like(state, observable)
+def _expectation(state: StateVector, observable: tuple[Factor, ...], means: Means) -> float:
+    mean = _pauli_mean(observable, means)
     return _general_moments(state, observable)[0] if mean is None else mean
 
 
-def _variance(state: StateVector, observable: tuple[Factor, ...]) -> float:
+def _variance(state: StateVector, observable: tuple[Factor, ...], means: Means) -> float:
     if all(factor.name == "i" for factor in observable):
         return 0.0
-    mean = _pauli_like(state, observable)
+    mean = _pauli_mean(observable, means)
     if mean is not None:
         return max(0.0, 1.0 - mean * mean)  # such an observable is its own inverse
     return _general_moments(state, observable)[1]
 
 
-def _pauli_like(state: StateVector, observable: tuple[Factor, ...]) -> float | None:
-    """Return the expectation where all factors are x, y, z, i and few h; else None."""
+def _pauli_strings(observable: tuple[Factor, ...]) -> list[PauliString] | None:
+    """Return the Pauli strings whose sum over √(their number) is the observable, if few."""
     names = [factor.name for factor in observable]
     if "hermitian" in names or names.count("h") > _HADAMARD_FACTORS_MAX:
         return None
-    qubits = [qubit for factor in observable for qubit in factor.targets]
+    qubits = tuple(qubit for factor in observable for qubit in factor.targets)
     letters = [("x", "z") if name == "h" else (name,) for name in names]
-    strings = ["".join(choice) for choice in itertools.product(*letters)]
-    total = sum(state.pauli_expectation(string, qubits) for string in strings)
-    return float(total / np.sqrt(len(strings)))
+    return [("".join(choice), qubits) for choice in itertools.product(*letters)]
+
+
+def _pauli_mean(observable: tuple[Factor, ...], means: Means) -> float | None:
+    strings = _pauli_strings(observable)
+    if strings is None:
+        return None
+    return sum(means[string] for string in strings) / math.sqrt(len(strings))
 
 
 def _general_moments(state: StateVector, observable: tuple[Factor, ...]) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from openbraket.base.errors import ProgramError
 from openbraket.circuits.circuit import Circuit
-from openbraket.simulators.statevector.exact import exact_value
+from openbraket.simulators.statevector.exact import exact_values
 from openbraket.simulators.statevector.observables import joint_basis, rotations
 from openbraket.simulators.statevector.sampling import measured_bits, sampled_value
 from openbraket.simulators.statevector.state import StateVector
@@ -65,8 +65,7 @@ def simulate(
     state.apply(circuit.operations, report=report)
     measured = circuit.measured or tuple(range(circuit.qubit_count))
     if shots == 0:
-        values = tuple(exact_value(state, result_type) for result_type in circuit.result_types)
-        return Simulation(values, None, measured)
+        return Simulation(exact_values(state, circuit.result_types), None, measured)
     state.apply(rotations(bases))
     states = state.sample(shots, np.random.default_rng(seed))
     bits = measured_bits(states, circuit.qubit_count)

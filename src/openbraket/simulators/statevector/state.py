@@ -13,6 +13,8 @@ from openbraket.kernels import Monitor
 from openbraket.kernels import StateVector as Kernel
 from openbraket.simulators.statevector.powers import resolve_powers
 
+PauliString = tuple[str, tuple[int, ...]]
+
 REPORT_INTERVAL_S: Final = 0.2
 # Smaller states are done before anybody could read their progress.
 _REPORT_QUBITS_MIN: Final = 18
@@ -73,14 +75,16 @@ class StateVector:
         """
         return self._kernel.probabilities(list(qubits), thread_count=self._thread_count)
 
-    def pauli_expectation(self, letters: str, qubits: Sequence[int]) -> float:
-        """Return <ψ|P|ψ> of a Pauli string with letters i, x, y, z on `qubits`.
+    def pauli_expectations(self, strings: Sequence[PauliString]) -> NDArray[np.float64]:
+        """Return <ψ|P|ψ> of every Pauli string P; shape (len(strings),).
 
-        Cost: one pass over the state, without a copy.
+        Args:
+            strings: Letters i, x, y, z, and their qubits.
+
+        Cost: one pass over the state, without a copy, for all strings that have x or y on the same
+            qubits, so one for any number of products of z.
         """
-        return self._kernel.pauli_expectation(
-            letters, list(qubits), thread_count=self._thread_count
-        )
+        return self._kernel.pauli_expectations(strings, thread_count=self._thread_count)
 
     def density_matrix(self, qubits: Sequence[int]) -> NDArray[np.complex128]:
         """Return the reduced density matrix of at most 8 qubits, the first most significant.
