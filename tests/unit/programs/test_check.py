@@ -188,6 +188,39 @@ def test_pragmas_may_share_a_line():
     assert [r.kind for r in circuit.result_types] == ["expectation", "sample", "variance"]
 
 
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "// later: #pragma braket result expectation z(q[1])",
+        "/* later: #pragma braket result expectation z(q[1]) */",
+    ],
+)
+def test_pragma_inside_a_comment_is_not_run(comment):
+    source = f"qubit[2] q; h q;\n#pragma braket result probability q[0] {comment}\n"
+    assert [r.kind for r in parse_circuit(source).result_types] == ["probability"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_comments_annotations_and_pragmas_end_with_their_line_however_it_ends(end):
+    lines = [
+        "OPENQASM 3; // comment",
+        "qubit[2] q;",
+        "h q[0]; // comment",
+        "@note of the caller",
+        "cnot q[0], q[1];",
+        "#pragma braket unitary([[0, 1], [1, 0]]) q[0]",
+        "x q[1]; // comment",
+        "#pragma braket result probability q[0]",
+        "",
+    ]
+    circuit = parse_circuit(end.join(lines))
+    assert len(circuit.operations) == 4
+    assert len(circuit.result_types) == 1
+    with pytest.raises(ProgramError) as caught:
+        parse_circuit(end.join([*lines[:6], "  y q[2];"]))
+    assert (caught.value.line, caught.value.column) == (7, 7)
+
+
 @pytest.mark.parametrize("shots", [-1, 100_001])
 def test_shots_outside_the_device_range_are_refused(shots):
     text = f"The device supports shots from 0 to 100000, but shots is {shots}."

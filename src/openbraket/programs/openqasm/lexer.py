@@ -32,7 +32,7 @@ TYPE_KEYWORDS: Final = frozenset((
     "array",
 ))
 
-TRIVIA: Final = re.compile(r"(?:[ \t\r\n\f]++|//[^\n]*+|/\*(?s:.*?)\*/|\\\r?\n)*+")
+TRIVIA: Final = re.compile(r"(?:[ \t\r\n\f]++|//[^\r\n]*+|/\*(?s:.*?)\*/|\\\r?\n)*+")
 _TOKEN: Final = re.compile(
     r"""
       (?P<name>[^\W\d]\w*)

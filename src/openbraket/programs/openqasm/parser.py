@@ -28,8 +28,12 @@ _COMPOUND: Final = frozenset((
     "%=",
     "**=",
 ))
-# A pragma ends with its line (unless a backslash continues it) or where another pragma begins.
-_PRAGMA_CONTENT: Final = re.compile(r"(?:\\\r?\n|(?!#pragma\b)[^\r\n])*")
+# A pragma ends with its line (unless a backslash continues it) or where another pragma begins,
+# but not within a comment.
+_PRAGMA_CONTENT: Final = re.compile(
+    r"(?:\\\r?\n|//[^\r\n]*+|/\*(?:(?!\*/)[^\r\n])*+\*/|(?!#pragma\b)[^\r\n])*+"
+)
+_LINE: Final = re.compile(r"[^\r\n]*+")
 _VERSION: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _VERSION_MAJORS: Final = ("2", "3")
 
@@ -408,8 +412,8 @@ class Parser(OperationParser):
     def _annotation(self) -> syntax.Annotation:
         cursor = self.cursor
         node = syntax.Annotation(cursor.start, cursor.value)
-        end = cursor.text.find("\n", cursor.end)
-        cursor.seek(len(cursor.text) if end < 0 else end)
+        match = _LINE.match(cursor.text, cursor.end)
+        cursor.seek(match.end() if match else cursor.end)
         return node
 
     def _calibration(self) -> syntax.Calibration:

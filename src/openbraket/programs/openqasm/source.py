@@ -17,8 +17,8 @@ class Source:
 
     def locate(self, position: int) -> tuple[int, int]:
         """Return the 1-based line and column of a character offset."""
-        line = self.text.count("\n", 0, position) + 1
-        return line, position - (self.text.rfind("\n", 0, position) + 1) + 1
+        before = self.text[:position].replace("\r\n", "\n").replace("\r", "\n")
+        return before.count("\n") + 1, len(before) - before.rfind("\n")
 
     def error(self, message: str, position: int) -> ProgramError:
         """Return (not raise) the error of `message` at a character offset."""
