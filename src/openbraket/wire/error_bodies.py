@@ -8,6 +8,7 @@ from openbraket.wire.errors import ServiceError
 from openbraket.wire.http import Response
 from openbraket.wire.model import Model
 from openbraket.wire.rest_response import header_value
+from openbraket.wire.timestamps import format_rfc822
 
 # Takes the error, the request id and the resource that the request named.
 ErrorWriter = Callable[[ServiceError, str, str], Response]
@@ -64,9 +65,14 @@ def query_error_writer(namespace: str) -> ErrorWriter:
 
 
 def s3_error(error: ServiceError, request_id: str, resource: str) -> Response:
-    """Return S3's form of an error; 304 has no body."""
+    """Return S3's form of an error; 304 has no body, but the headers that caches look at."""
     headers = [("x-amz-request-id", request_id), ("x-amz-id-2", request_id)]
     if error.status == 304:
+        etag, time_ms = error.members.get("ETag"), error.members.get("LastModified")
+        if isinstance(etag, str):
+            headers.append(("ETag", header_value(etag)))
+        if isinstance(time_ms, int):
+            headers.append(("Last-Modified", format_rfc822(time_ms)))
         return Response(304, headers)
     body = (
         f"{xml_body.DECLARATION}<Error>"

@@ -28,9 +28,15 @@ def parse_text(text: str) -> int | None:
             `1747416199.107`. A time without an offset counts as UTC.
 
     Returns:
-        Milliseconds since the epoch, cut to whole ones.
+        Milliseconds since the epoch, cut to whole ones; None also outside the years 1 to 9999.
     """
-    text = text.strip()
+    time_ms = _parse(text.strip())
+    if time_ms is None or not MILLISECONDS_MIN <= time_ms <= MILLISECONDS_MAX:
+        return None
+    return time_ms
+
+
+def _parse(text: str) -> int | None:
     if not text.isascii() or len(text) > 64:
         return None
     try:

@@ -62,3 +62,13 @@ def test_any_text_as_a_time_is_read_or_refused(text):
 def test_times_in_each_form(text, expected):
     item = {"name": "createdAt", "operator": "LTE", "values": [text]}
     assert read_task_filters([item])[0].values == (expected,)
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 256, "٣" * 100, "-" + "9" * 30, "9999-12-31T23:59:59-23:59", "soon"]
+)
+def test_time_beyond_the_calendar_is_refused(text):
+    wanted = [{"name": "createdAt", "operator": "GT", "values": [text]}]
+    with pytest.raises(ServiceError) as error:
+        read_task_filters(wanted)
+    assert error.value.code == "ValidationException"

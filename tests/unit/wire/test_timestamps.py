@@ -83,3 +83,16 @@ def test_rfc822_is_the_standard_librarys(time_ms):
 def test_seconds_come_back(time_ms):
     assert from_seconds(to_seconds(time_ms)) == time_ms
     assert isinstance(to_seconds(time_ms), int) == (time_ms % 1000 == 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9999-12-31T23:59:59-23:59",
+        "0001-01-01T00:00:00+23:59",
+        "Fri, 16 May 2025 17:23:19 +9999999999999",
+        "Fri, 16 May 2025 17:23:19 -" + "9" * 30,
+    ],
+)
+def test_offset_that_leads_out_of_the_calendar_is_no_time(text):
+    assert parse_text(text) is None

@@ -1,7 +1,6 @@
 """GetDevice and SearchDevices."""
 
 import base64
-import binascii
 from typing import Any, Final
 
 from openbraket.base.ids import parse_arn
@@ -93,6 +92,6 @@ def _read_token(token: str) -> int:
         name, _, number = base64.urlsafe_b64decode(token.encode()).decode().partition(":")
         if name == "devices" and number.isdecimal():
             return int(number)
-    except (binascii.Error, UnicodeError):
+    except ValueError:  # not base 64, not UTF-8, or thousands of digits
         pass
     raise InvalidRequestError(f"nextToken '{token[:64]}' is not one that SearchDevices returned")

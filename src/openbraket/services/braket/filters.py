@@ -4,13 +4,13 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
 from openbraket.services.errors import InvalidRequestError
 from openbraket.store.quantum_tasks import Filter
+from openbraket.wire.timestamps import parse_text
 
 TASK_FILTERS: Final = ("quantumTaskArn", "deviceArn", "jobArn", "status", "createdAt")
 TAG_PREFIXES: Final = ("tags:", "tag:")
@@ -61,18 +61,13 @@ def _time_filter(operator: str, values: Sequence[str]) -> Filter:
 
 
 def _read_time(text: str) -> int:
-    try:
-        if text.isdecimal():
-            return int(float(text) * 1000)
-        moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
+    time_ms = parse_text(text)
+    if time_ms is None:
         raise InvalidRequestError(
             f"'{text}' in filter 'createdAt' is not a time; expected ISO 8601, "
             "for example 2026-01-31T12:00:00Z"
-        ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
+        )
+    return time_ms
 
 
 def query_digest(account: str, region: str, filters: object) -> bytes:

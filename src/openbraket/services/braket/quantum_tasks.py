@@ -224,7 +224,7 @@ def _check_members(device: Device, params: dict[str, Any]) -> None:
             f"shots is {params['shots']}; device {device.name} takes {shots_min} to {shots_max}"
         )
     check_tags(params.get("tags", {}))
-    action_size = len(params["action"])
+    action_size = len(params["action"].encode())
     if action_size > ACTION_BYTES_MAX:
         raise InvalidRequestError(
             f"action has {action_size} bytes; the limit is {ACTION_BYTES_MAX}"

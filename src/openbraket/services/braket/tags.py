@@ -104,7 +104,7 @@ def _require_resource(connection: Connection, context: Context, text: str) -> No
             "expected arn:aws:braket:REGION:ACCOUNT:quantum-task/ID"
         )
     task = quantum_tasks.get(connection, arn.name)
-    if task is None or (task.account, task.region) != (arn.account, arn.region):
-        raise ModeledError("ResourceNotFoundException", f"Resource {text} was not found")
-    if task.account != context.account:
+    is_callers = (arn.account, arn.region) == (context.account, context.region)
+    # Tags are kept by the ARN's text, so another spelling must not pass.
+    if task is None or not is_callers or task.arn != text:
         raise ModeledError("ResourceNotFoundException", f"Resource {text} was not found")

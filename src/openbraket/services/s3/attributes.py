@@ -1,12 +1,11 @@
 """GetObjectAttributes: what is known about an object, without its content."""
 
-from typing import Any, Final
+from typing import Any
 
 from openbraket.services.context import Context
 from openbraket.services.s3 import headers
+from openbraket.services.s3.listing import count_max, part_number_marker
 from openbraket.services.s3.objects import find_object
-
-PARTS_PER_PAGE_MAX: Final = 1000
 
 
 async def get_object_attributes(context: Context, params: dict[str, Any]) -> dict[str, Any]:
@@ -32,8 +31,8 @@ async def get_object_attributes(context: Context, params: dict[str, Any]) -> dic
 
 
 def _parts(params: dict[str, Any], sizes: list[int]) -> dict[str, Any]:
-    marker = int(params.get("PartNumberMarker") or 0)
-    limit = min(params.get("MaxParts", PARTS_PER_PAGE_MAX), PARTS_PER_PAGE_MAX)
+    marker = part_number_marker(params)
+    limit = count_max(params, "MaxParts", "max-parts")
     last = min(marker + limit, len(sizes))
     return {
         "TotalPartsCount": len(sizes),

@@ -12,7 +12,9 @@ from openbraket.services.s3.errors import S3Error
 from openbraket.store.objects import StoredObject
 from openbraket.wire.timestamps import parse_text
 
-_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+# A position with more digits lies behind the end of any object.
+_POSITION_DIGITS_MAX: Final = 18
 
 
 def bare_etag(text: str) -> str:
@@ -128,13 +130,18 @@ def read_range(text: str, size: int) -> tuple[int, int] | None:
     if match is None or match[1] == match[2] == "":
         return None
     if match[1] == "":
-        start, stop = max(0, size - int(match[2])), size
+        start, stop = max(0, size - _position(match[2])), size
     else:
-        start = int(match[1])
-        last = int(match[2]) if match[2] else size - 1
+        start = _position(match[1])
+        last = _position(match[2]) if match[2] else size - 1
         if match[2] and last < start:
             return None
         stop = min(last + 1, size)
     if start >= stop:
         raise S3Error("InvalidRange", ActualObjectSize=size, RangeRequested=text)
     return start, stop
+
+
+def _position(digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
+    return int(digits) if len(digits) <= _POSITION_DIGITS_MAX else 10**_POSITION_DIGITS_MAX

@@ -114,7 +114,10 @@ def _check_announced_size(request_headers: Mapping[str, str]) -> None:
     text = request_headers.get(
         "x-amz-decoded-content-length", request_headers.get("content-length")
     )
-    if text is not None and text.isdecimal() and int(text) > CONTENT_BYTES_MAX:
+    # `int` refuses thousands of digits.
+    if text is None or not text.isdecimal():
+        return
+    if len(text) > len(str(CONTENT_BYTES_MAX)) or int(text) > CONTENT_BYTES_MAX:
         raise S3Error("EntityTooLarge", ProposedSize=text, MaxSizeAllowed=CONTENT_BYTES_MAX)
 
 

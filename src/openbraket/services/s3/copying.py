@@ -158,7 +158,8 @@ def _read_source_range(text: str | None, size: int) -> tuple[int, int]:
         raise S3Error(
             "InvalidArgument", message, ArgumentName="x-amz-copy-source-range", ArgumentValue=text
         )
-    if int(text.rpartition("-")[2]) >= size:
+    last = text.rpartition("-")[2].strip().lstrip("0")
+    if len(last) > len(str(size)) or int(last or "0") >= size:
         message = f"Range specified is not valid for source object of size: {size}"
         raise S3Error(
             "InvalidArgument", message, ArgumentName="x-amz-copy-source-range", ArgumentValue=text

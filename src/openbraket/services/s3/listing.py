@@ -60,6 +60,23 @@ def count_max(params: Mapping[str, Any], member: str, parameter: str) -> int:
     return min(int(count), KEYS_PER_PAGE_MAX)
 
 
+def part_number_marker(params: Mapping[str, Any]) -> int:
+    """Return the number of the part after which a listing of parts begins; 0 for all.
+
+    Args:
+        params: Input of ListParts or GetObjectAttributes.
+
+    Raises:
+        S3Error: InvalidArgument for a negative number.
+    """
+    marker = int(params.get("PartNumberMarker") or 0)
+    if marker < 0:
+        name = "part-number-marker"
+        message = f"Argument {name} must be an integer between 0 and {_COUNT_MAX}"
+        raise S3Error("InvalidArgument", message, ArgumentName=name, ArgumentValue=marker)
+    return marker
+
+
 async def list_objects(context: Context, params: dict[str, Any]) -> dict[str, Any]:
     """Return a bucket's objects in pages by marker: `GET /{Bucket}`.
 

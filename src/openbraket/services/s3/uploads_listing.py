@@ -6,7 +6,7 @@ from openbraket.services.context import Context
 from openbraket.services.s3.buckets import owner, require_bucket
 from openbraket.services.s3.errors import S3Error
 from openbraket.services.s3.headers import quoted
-from openbraket.services.s3.listing import KeyEncoding, count_max
+from openbraket.services.s3.listing import KeyEncoding, count_max, part_number_marker
 from openbraket.store import objects, uploads
 from openbraket.store.uploads import Part, Upload
 
@@ -18,7 +18,7 @@ async def list_parts(context: Context, params: dict[str, Any]) -> dict[str, Any]
         S3Error: NoSuchBucket, AccessDenied, NoSuchUpload, InvalidArgument.
     """
     limit = count_max(params, "MaxParts", "max-parts")
-    marker = int(params.get("PartNumberMarker") or 0)
+    marker = part_number_marker(params)
     with context.database.read() as connection:
         require_bucket(connection, context, params)
         upload = uploads.get_upload(connection, params["UploadId"])

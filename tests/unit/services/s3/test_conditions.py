@@ -88,3 +88,21 @@ def code_of(check, *arguments):
     except ServiceError as error:
         return error.code
     return None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("bytes=3-" + "9" * 5000, (3, 10)),
+        ("bytes=-" + "9" * 5000, (0, 10)),
+        ("bytes=" + "0" * 5000 + "3-4", (3, 5)),
+    ],
+)
+def test_position_of_any_length_is_read(text, expected):
+    assert conditions.read_range(text, 10) == expected
+
+
+def test_range_that_begins_behind_every_object_is_unsatisfiable():
+    with pytest.raises(ServiceError) as error:
+        conditions.read_range("bytes=" + "9" * 5000 + "-", 10)
+    assert error.value.status == 416
