@@ -194,6 +194,21 @@ def test_tags_are_added_replaced_and_removed(braket):
     assert braket.get_quantum_task(quantumTaskArn=arn)["tags"] == {"b": "é ü"}
 
 
+def test_tags_are_reached_by_the_exact_arn_only(braket):
+    arn = braket.create_quantum_task(**task_request(tags={"a": "1"}))["quantumTaskArn"]
+    oregon = boto3.client("braket", region_name="us-west-2")
+    for client, other in (
+        (braket, arn.replace("arn:aws:", "arn:aws-cn:")),
+        (braket, arn.replace("us-east-1", "us-west-2")),
+        (oregon, arn),
+    ):
+        with pytest.raises(client.exceptions.ResourceNotFoundException):
+            client.tag_resource(resourceArn=other, tags={"b": "2"})
+        with pytest.raises(client.exceptions.ResourceNotFoundException):
+            client.list_tags_for_resource(resourceArn=other)
+    assert braket.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "1"}
+
+
 def test_result_bucket_deleted_meanwhile_fails_the_task_with_a_reason(braket, s3):
     s3.create_bucket(Bucket="amazon-braket-short-lived")
     arn = braket.create_quantum_task(

@@ -165,6 +165,12 @@ def test_parts_can_be_read_by_number(s3_client, bucket, upload):
         Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"]
     )
     assert [part["Size"] for part in attributes["ObjectParts"]["Parts"]] == [5 * MIB, 10]
+    for wrong in ({"PartNumberMarker": -9}, {"MaxParts": -1}):
+        with pytest.raises(botocore.exceptions.ClientError) as error:
+            s3_client.get_object_attributes(
+                Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"], **wrong
+            )
+        assert code_of(error) == "InvalidArgument"
 
 
 def test_listing_of_parts_has_pages(s3_client, upload):

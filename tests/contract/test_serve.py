@@ -1,7 +1,9 @@
 """The command `openbraket serve` starts fast, says where it is, and stops cleanly."""
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -117,3 +119,43 @@ def run(*arguments):
     return subprocess.run(
         [*COMMAND, *arguments], capture_output=True, text=True, timeout=30, check=False
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("serve", "--account", "me"), "twelve digits"),
+        (("key", "create", "--account", "1"), "twelve digits"),
+        (("serve", "--memory", "inf"), "inf"),
+        (("serve", "--memory", "nan"), "--memory"),
+    ],
+)
+def test_wrong_option_is_said_plainly(arguments, said):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_url_of_an_ipv6_address_has_brackets(tmp_path):
+    try:
+        service = openbraket.testing.launch(tmp_path, options=("--host", "::1"))
+    except openbraket.testing.ServiceStartError as error:
+        pytest.skip(str(error))
+    try:
+        assert service.endpoint_url.startswith("http://[::1]:")
+        with urllib.request.urlopen(f"{service.endpoint_url}/healthz") as answer:
+            assert answer.status == 200
+    finally:
+        service.stop()
+
+
+def test_variables_that_would_lead_elsewhere_are_put_aside(monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://elsewhere.invalid")
+    monkeypatch.setenv("BRAKET_ENDPOINT", "http://elsewhere.invalid")
+    with openbraket.testing.start(data_dir=tmp_path, options=("--workers", "1")) as service:
+        assert "AWS_ENDPOINT_URL_S3" not in os.environ
+        assert "BRAKET_ENDPOINT" not in os.environ
+        assert os.environ["AWS_ENDPOINT_URL"] == service.endpoint_url
+    assert os.environ["AWS_ENDPOINT_URL_S3"] == "http://elsewhere.invalid"

@@ -1,6 +1,8 @@
 """The `openbraket` command."""
 
 import logging
+import math
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +26,18 @@ app.add_typer(key_app, name="key")
 
 DataDir = Annotated[Path, typer.Option(help="Folder of all records and objects.")]
 DATA_DIR_DEFAULT = Path("~/.openbraket")
+
+
+def _check_account(value: str) -> str:
+    if not re.fullmatch("[0-9]{12}", value):
+        raise typer.BadParameter(f"an account has twelve digits, unlike '{value}'")
+    return value
+
+
+def _check_memory(value: float) -> float:
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a number of GiB")
+    return value
 
 
 class Durability(StrEnum):
@@ -52,7 +66,10 @@ def serve(
     ] = 4567,
     data_dir: DataDir = DATA_DIR_DEFAULT,
     account: Annotated[
-        str, typer.Option(help="Account of requests while no access key is registered.")
+        str,
+        typer.Option(
+            callback=_check_account, help="Account of requests while no access key is registered."
+        ),
     ] = "000000000000",
     durability: Annotated[
         Durability,
@@ -64,7 +81,12 @@ def serve(
         int, typer.Option(min=0, help="Worker processes; 0 means one for each processor.")
     ] = 0,
     memory: Annotated[
-        float, typer.Option(min=0, help="GiB for all simulations together; 0 means 85 % of memory.")
+        float,
+        typer.Option(
+            min=0,
+            callback=_check_memory,
+            help="GiB for all simulations together; 0 means 85 % of memory.",
+        ),
     ] = 0,
     log_level: Annotated[
         LogLevel, typer.Option(help="How much goes to standard error.")
@@ -139,7 +161,9 @@ def demo() -> None:
 def create_key(
     *,
     data_dir: DataDir = DATA_DIR_DEFAULT,
-    account: Annotated[str, typer.Option(help="Account that the key signs for.")] = "000000000000",
+    account: Annotated[
+        str, typer.Option(callback=_check_account, help="Account that the key signs for.")
+    ] = "000000000000",
 ) -> None:
     """Register a new access key and print it; the secret is shown this once."""
     from openbraket.server.keys import create_access_key

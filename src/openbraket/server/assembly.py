@@ -13,7 +13,7 @@ from openbraket.blobs import LocalBlobs
 from openbraket.devices import Catalogue
 from openbraket.engine.dispatcher import Dispatcher
 from openbraket.engine.executors.local import LocalExecutor
-from openbraket.server.gateway import Binding, Gateway
+from openbraket.server.gateway import BASE_HOSTS, Binding, Gateway
 from openbraket.server.keys import KeyRing
 from openbraket.server.settings import Settings
 from openbraket.services import braket, s3, sts
@@ -90,7 +90,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Gateway]:
 
 def _bindings() -> dict[str, Binding]:
     return {
-        name: Binding(Service.load(name), operations)
+        name: Binding(Service.load(name, base_hosts=BASE_HOSTS), operations)
         for name, operations in (
             ("braket", braket.OPERATIONS),
             ("s3", s3.OPERATIONS),

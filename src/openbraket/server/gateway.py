@@ -20,6 +20,7 @@ from openbraket.services.context import Context, Handler, Resources
 from openbraket.services.errors import translate
 from openbraket.wire.errors import ServiceError
 from openbraket.wire.http import Request, Response
+from openbraket.wire.route import virtual_bucket
 from openbraket.wire.service import Operation, Service
 from openbraket.wire.sigv4 import (
     Scope,
@@ -35,6 +36,13 @@ Send = Callable[[Message], Awaitable[None]]
 
 BODY_BYTES_MAX: Final = 16 << 20
 REGION_DEFAULT: Final = "us-east-1"
+# Some clients put the bucket before the host unless the host is an address.
+BASE_HOSTS: Final = ("localhost",)
+# A client that neither sends nor takes a byte for so long loses its connection, as in S3.
+STALL_S: Final = 300.0
+PATH_LOGGED_LENGTH_MAX: Final = 256
+# Answers that have no body, and hence no length either.
+_BODILESS: Final = frozenset({204, 304})
 
 _log = logging.getLogger("openbraket.server")
 
@@ -61,13 +69,15 @@ class Binding:
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and, in the end, its response."""
+    """One request and, in the end, its response; `is_last` ends the connection with it."""
 
     request: Request
     receive: Receive
     request_id: str
     started: float
+    stall_s: float = STALL_S
     is_body_begun: bool = False
+    is_last: bool = False
     credential: Scope | None = None
     account: str = ""
     secret_key: str | None = None
@@ -87,6 +97,7 @@ class Gateway:
         resources: What operation handlers work with.
         keys: Registered access keys; none means that any signature is accepted.
         account: Account of requests signed with an unknown key, while no key is registered.
+        stall_s: How long a client may neither send nor take a byte, in seconds.
     """
 
     def __init__(
@@ -96,11 +107,13 @@ class Gateway:
         keys: KeyRing,
         *,
         account: str,
+        stall_s: float = STALL_S,
     ) -> None:
         self._bindings = bindings
         self._resources = resources
         self._keys = keys
         self._account = account
+        self._stall_s = stall_s
         self.handlers: tuple[Callable[[Exchange], Awaitable[None]], ...] = (
             self.identify,
             self.choose_service,
@@ -113,7 +126,7 @@ class Gateway:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
-        exchange = _open_exchange(scope, receive)
+        exchange = _open_exchange(scope, receive, self._stall_s)
         try:
             for handler in self.handlers:
                 await handler(exchange)
@@ -124,12 +137,23 @@ class Gateway:
         except ClientGoneError:
             _log.info("%s client closed the connection", _describe(exchange))
             return
+        except asyncio.CancelledError:
+            exchange.is_last = True
+            text = "The server is stopping; please try again"
+            self._refuse(exchange, ServiceError("ServiceUnavailable", text, status=503))
         except Exception:
             _log.exception("%s failed", _describe(exchange))
             text = "The server failed; its log has the reason under this request id"
             self._refuse(exchange, ServiceError("InternalServiceException", text, status=500))
-        if exchange.response is not None:
-            await _send_response(exchange, exchange.response, send)
+        try:
+            if exchange.response is not None:
+                await _send_response(exchange, exchange.response, send)
+        except asyncio.CancelledError:
+            _log.info("%s answer cut off, since the server stops", _describe(exchange))
+        except TimeoutError:
+            _log.info("%s client stopped reading", _describe(exchange))
+        except OpenBraketError as error:
+            _log.error("%s answer cut off: %s", _describe(exchange), _one_line(str(error)))
 
     async def identify(self, exchange: Exchange) -> None:
         """Read who claims to have signed the request; unsigned requests pass as nobody."""
@@ -184,7 +208,14 @@ class Gateway:
         if key is None:
             refusal = unknown_access_key(credential)
             raise refusal
-        verify(exchange.request, credential, key.secret_key, now=datetime.now(UTC))
+        host = exchange.request.headers.get("host", "")
+        verify(
+            exchange.request,
+            credential,
+            key.secret_key,
+            now=datetime.now(UTC),
+            virtual_bucket=virtual_bucket(host, BASE_HOSTS),
+        )
         exchange.account = key.account
         exchange.secret_key = key.secret_key
 
@@ -220,14 +251,15 @@ class Gateway:
         try:
             self._bindings["braket"].service.route(request)
         except ServiceError:
-            is_form = request.headers.get("content-type", "").startswith(
-                "application/x-www-form-urlencoded"
-            )
-            return "sts" if is_form and request.method == "POST" else "s3"
+            return "sts" if _is_form(request) else "s3"
         return "braket"
 
+    def _binding_in_form_of(self, request: Request) -> Binding:
+        """Return a service whose errors the client of an unknown service can read."""
+        return self._bindings["sts" if _is_form(request) else "braket"]
+
     def _refuse(self, exchange: Exchange, error: ServiceError) -> None:
-        binding = getattr(exchange, "binding", self._bindings["braket"])
+        binding = getattr(exchange, "binding", None) or self._binding_in_form_of(exchange.request)
         milliseconds = 1000 * (time.perf_counter() - exchange.started)
         _log.info(
             "%s %d %s: %s (%.1f ms)",
@@ -245,7 +277,13 @@ class Gateway:
         )
 
 
-def _open_exchange(scope: Message, receive: Receive) -> Exchange:
+def _is_form(request: Request) -> bool:
+    """Return whether a request speaks the query protocol."""
+    content_type = request.headers.get("content-type", "")
+    return request.method == "POST" and content_type.startswith("application/x-www-form-urlencoded")
+
+
+def _open_exchange(scope: Message, receive: Receive, stall_s: float) -> Exchange:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
@@ -258,19 +296,32 @@ def _open_exchange(scope: Message, receive: Receive) -> Exchange:
         headers=headers,
         remote=client[0] if client else "",
     )
-    return Exchange(request, receive, new_id(), time.perf_counter())
+    return Exchange(request, receive, new_id(), time.perf_counter(), stall_s)
 
 
 async def _body_stream(exchange: Exchange) -> AsyncIterator[bytes]:
     exchange.is_body_begun = True
     while True:
-        message = await exchange.receive()
+        message = await _receive(exchange)
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         if body := message.get("body", b""):
             yield body
         if not message.get("more_body", False):
             return
+
+
+async def _receive(exchange: Exchange) -> Message:
+    try:
+        async with asyncio.timeout(exchange.stall_s):
+            return await exchange.receive()
+    except TimeoutError:
+        exchange.is_last = True
+        text = (
+            "Your socket connection to the server was not read from or written to within the "
+            "timeout period. Idle connections will be closed."
+        )
+        raise ServiceError("RequestTimeout", text, status=400) from None
 
 
 async def _read_whole_body(exchange: Exchange) -> bytes:
@@ -293,14 +344,16 @@ async def _send_response(exchange: Exchange, response: Response, send: Send) -> 
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in response.headers]
     if not exchange.is_body_begun and "expect" in exchange.request.headers:
         # The client was never told to send its body, so what it sends next is another request.
+        exchange.is_last = True
+    if exchange.is_last:
         headers.append((b"connection", b"close"))
     start = {"type": "http.response.start", "status": response.status, "headers": headers}
     if response.stream is not None:
         await send(start)
         await _send_stream(exchange, response.stream, send)
         return
-    is_head = exchange.request.method == "HEAD"
-    if not is_head and not any(name == b"content-length" for name, _ in headers):
+    has_length = exchange.request.method != "HEAD" and response.status not in _BODILESS
+    if has_length and not any(name == b"content-length" for name, _ in headers):
         headers.append((b"content-length", str(len(response.body)).encode()))
     await send(start)
     await send({"type": "http.response.body", "body": response.body})
@@ -313,7 +366,8 @@ async def _send_stream(exchange: Exchange, stream: AsyncIterator[bytes], send: S
         async for piece in stream:
             if gone.done():
                 return
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            async with asyncio.timeout(exchange.stall_s):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     finally:
         gone.cancel()
@@ -333,8 +387,11 @@ def _describe(exchange: Exchange) -> str:
     request = exchange.request
     operation = getattr(exchange, "operation", None)
     name = operation.name if operation else "-"
-    return f"{exchange.request_id} {request.method} {request.raw_path} {name}"
+    path = request.raw_path[:PATH_LOGGED_LENGTH_MAX]
+    return f"{exchange.request_id} {request.method} {path} {name}"
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    # A client's control characters stay out of the log and off the terminal.
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(shown.split())

@@ -15,6 +15,7 @@ import uvloop
 from openbraket.base.errors import OpenBraketError
 from openbraket.server.app import build_app
 from openbraket.server.assembly import assemble
+from openbraket.server.connection import Connection
 from openbraket.server.settings import Settings
 
 _log = logging.getLogger("openbraket.server")
@@ -76,7 +77,7 @@ async def _serve(
     async with assemble(settings) as gateway:
         config = uvicorn.Config(
             build_app(gateway),
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -88,7 +89,8 @@ async def _serve(
             proxy_headers=False,
         )
         host, port = listener.getsockname()[:2]
-        server = _Server(config, lambda: announce(f"http://{host}:{port}"))
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        server = _Server(config, lambda: announce(url))
         if exit_on_stdin_close:
             _stop_when_stdin_closes(server)
         await server.serve(sockets=[listener])

@@ -14,6 +14,19 @@ from typing import Final
 
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 15.0
+# Variables of the user's own that would win over `client_environment`, and send a test's requests
+# elsewhere, in the worst case to AWS.
+_OVERRIDING: Final = (
+    "AWS_ENDPOINT_URL_BRAKET",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+    "BRAKET_ENDPOINT",
+)
 
 
 class ServiceStartError(RuntimeError):
@@ -161,8 +174,7 @@ def _first_line(process: "subprocess.Popen[str]") -> str:
 
 @contextmanager
 def _set_environment(variables: Mapping[str, str]) -> Iterator[None]:
-    # A profile or a session token of the user's own would win over these keys.
-    cleared = ("AWS_PROFILE", "AWS_SESSION_TOKEN") if variables else ()
+    cleared = _OVERRIDING if variables else ()
     before = {name: os.environ.get(name) for name in (*variables, *cleared)}
     for name in cleared:
         os.environ.pop(name, None)
