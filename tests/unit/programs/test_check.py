@@ -97,7 +97,6 @@ def test_refusal_uses_the_words_of_the_service(source, message):
         ("prx(1, 2) q[0];", "uses 'prx', which the device does not support"),
         ("U(1, 2, 3) q[0];", "uses 'U', which"),
         ("gphase(1);", "uses 'gphase', which"),
-        ("barrier q;", "uses 'barrier', which"),
         ("reset q;", "uses 'reset', which"),
         ("delay[1ns] q;", "uses 'delay', which"),
         ("ctrl @ x q[0], q[1];", "uses the gate modifier 'ctrl', which"),
@@ -127,6 +126,14 @@ def test_what_sv1_does_not_list_is_refused(line, text):
     message = refusal(f"OPENQASM 3.0;\nqubit[2] q;\n{line}\nh q[0]; h q[1];")
     assert message.startswith("[line 3] ")
     assert text in message
+
+
+def test_barrier_is_accepted_and_no_gate():
+    checked = check(
+        "OPENQASM 3.0;\nbit[2] b;\nqubit[2] q;\nh q[0];\nbarrier q[0], q[1];\ncnot q[0], q[1];\n"
+        "barrier q;\nb = measure q;"
+    )
+    assert (checked.qubit_count, checked.operation_count) == (2, 2)
 
 
 def test_relaxed_check_allows_what_is_implemented():
