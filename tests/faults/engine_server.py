@@ -12,6 +12,7 @@ from pathlib import Path
 import uvloop
 
 from openbraket.base.clock import now_ms
+from openbraket.base.errors import StoreError
 from openbraket.base.ids import new_id
 from openbraket.blobs import LocalBlobs
 from openbraket.engine.dispatcher import Dispatcher
@@ -78,16 +79,22 @@ class Engine:
         )
         async for line in orders:
             order = json.loads(line)
-            match order.pop("op"):
-                case "create":
-                    answer({"created": await self.create(order["action"])})
-                case "cancel":
-                    result = await self.dispatcher.cancel(order["task_id"])
-                    answer({"cancelled": result.status})
-                case "workers":
-                    answer({"workers": self.executor.worker_pids})
+            try:
+                await self.obey(order)
+            except StoreError as error:
+                answer({"refused": str(error)})
         await self.dispatcher.stop()
         self.database.close()
+
+    async def obey(self, order):
+        match order.pop("op"):
+            case "create":
+                answer({"created": await self.create(order["action"])})
+            case "cancel":
+                result = await self.dispatcher.cancel(order["task_id"])
+                answer({"cancelled": result.status})
+            case "workers":
+                answer({"workers": self.executor.worker_pids})
 
 
 if __name__ == "__main__":

@@ -8,18 +8,22 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import psutil
 import pytest
 
+from openbraket.engine.dispatcher import START_RECORD_DELAY_S
 from openbraket.store import objects, quantum_tasks
 from openbraket.store.database import Database
 
 HERE = Path(__file__).parent
 RUNNERS = HERE.parent / "unit" / "engine" / "runners"
 WAIT_S = 60
+# By then an attempt that was seen to run is recorded as RUNNING.
+START_RECORDED_S = 10 * START_RECORD_DELAY_S
 
 
 class Server:
@@ -143,6 +147,7 @@ def test_killed_server_takes_its_running_workers_along_and_recovers(servers, dat
     stuck = server.create(do="spin")
     server.wait_for("progress")
     waiting = [server.create() for _ in range(5)]
+    time.sleep(START_RECORDED_S)
     server.kill()
 
     records = Records(data_dir)
@@ -192,6 +197,78 @@ def test_cancel_kills_what_runs_and_the_next_task_starts(servers, data_dir):
     records = Records(data_dir)
     found = [records.tasks[task_id].status for task_id in (first, second, third)]
     assert found == ["CANCELLED", "CANCELLED", "QUEUED"]
+
+
+@pytest.mark.parametrize("moment_s", [0, 0.02, 0.1, 0.3])
+def test_server_killed_while_its_workers_start_leaves_no_process(servers, moment_s):
+    server = servers(worker_count=4)
+    time.sleep(moment_s)
+    # `kill` asserts that every process is gone.
+    server.kill()
+
+
+def test_server_killed_while_it_stops_leaves_no_process_and_its_tasks(servers, data_dir):
+    server = servers(worker_count=2)
+    tasks = [server.create(do="spin") for _ in range(4)]
+    server.wait_for("progress")
+    server.process.stdin.close()
+    server.kill()
+    statuses = Records(data_dir).statuses(tasks)
+    assert set(statuses) <= {"QUEUED", "RUNNING", "CREATED"}
+    server = servers(worker_count=4)
+    assert {server.wait_for("progress") for _ in tasks} == set(tasks)
+    server.stop()
+
+
+def test_stopped_fork_server_dies_with_the_server(servers):
+    server = servers(worker_count=2)
+    server.create(do="spin")
+    server.wait_for("progress")
+    (fork_server,) = psutil.Process(server.process.pid).children()
+    fork_server.suspend()
+    server.kill()
+
+
+def test_outcome_waits_while_the_disk_is_full(servers, data_dir):
+    server = servers(worker_count=2)
+    task_id, waiting = server.create(do="wait", file=str(data_dir / "go")), server.create(do="spin")
+    for _ in range(2):
+        server.wait_for("progress")
+    time.sleep(START_RECORDED_S)
+    process = psutil.Process(server.process.pid)
+    unlimited = process.rlimit(psutil.RLIMIT_FSIZE)
+    # No file may grow: every commit fails.
+    process.rlimit(psutil.RLIMIT_FSIZE, (1, unlimited[1]))
+    assert "could not be written" in server.order("refused", "create", action={})
+    (data_dir / "go").touch()
+    assert "could not be written" in server.order("refused", "cancel", task_id=waiting)
+    process.rlimit(psutil.RLIMIT_FSIZE, unlimited)
+    last = server.create(do="spin")
+    assert server.wait_for("progress") == last
+    server.stop()
+    records = Records(data_dir)
+    assert records.tasks.keys() == {task_id, waiting, last}
+    assert records.content(task_id)["attempt"] == records.tasks[task_id].attempt == 1
+    assert records.tasks[waiting].status == "QUEUED"
+
+
+def test_result_that_cannot_be_written_fails_with_the_reason(servers, data_dir):
+    server = servers(worker_count=1)
+    go = data_dir / "go"
+    task_id = server.create(do="wait", file=str(go))
+    server.wait_for("progress")
+    (pid,) = server.workers()
+    psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (1, 1))
+    go.touch()
+    last = server.create(do="spin")
+    assert server.wait_for("progress") == last
+    server.stop()
+    records = Records(data_dir)
+    assert records.tasks[task_id].status == "FAILED"
+    reason = "Cannot write an object's content: File too large."
+    assert records.tasks[task_id].failure_reason == reason
+    assert records.objects[task_id] is None
+    assert not any(path.is_file() for path in (data_dir / "objects").rglob("*"))
 
 
 def test_random_kills_lose_nothing_and_double_nothing(servers, data_dir):

@@ -7,6 +7,7 @@ process but not the loss of power.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import time
@@ -182,14 +183,18 @@ class LocalBlobs:
         newest = time.time() - older_than_s
         count = 0
         for directory in (self._incoming, *self._objects.iterdir()):
-            for entry in os.scandir(directory):
-                is_known = directory is not self._incoming and entry.name in known_ids
-                try:
-                    if not is_known and entry.stat().st_mtime <= newest:
-                        Path(entry.path).unlink()
-                        count += 1
-                except FileNotFoundError:
-                    continue  # finished or deleted by its owner meanwhile
+            with os.scandir(directory) as entries:
+                for entry in entries:
+                    if time.time() < newest:
+                        # The clock was set back: what is new looks old.
+                        return count
+                    is_known = directory is not self._incoming and entry.name in known_ids
+                    try:
+                        if not is_known and entry.stat().st_mtime <= newest:
+                            Path(entry.path).unlink()
+                            count += 1
+                    except FileNotFoundError:
+                        continue  # finished or deleted by its owner meanwhile
         return count
 
 
@@ -314,11 +319,14 @@ class _Incoming:
 
     def discard(self) -> None:
         """Remove what was written, also when it is complete."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-        self._path.unlink(missing_ok=True)
-        self._blobs.path(self._id).unlink(missing_ok=True)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        # What cannot be removed is left to the next sweep: the reason for this call matters more.
+        for path in (self._path, self._blobs.path(self._id)):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def _sync_directory(self, directory: Path) -> None:
         if not self._blobs.is_durable:

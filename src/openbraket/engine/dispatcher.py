@@ -5,19 +5,20 @@ memory that is given back, by a cancel. Tasks start in the order (priority, acce
 first one does not fit beside what runs, nothing overtakes it: the running attempts end, and then it
 fits. So no task starves, and each device's queue positions are exact.
 
-Order of effects. An attempt's `start` change is handed to the writer before the worker gets the
-work, and its outcome's change after the worker has answered. The one writer keeps that order, so
-the worker need not wait for the first commit: if the server dies before it, the record still says
-that the task waits, and the worker dies too. A worker writes contents only, never records; the
-server applies the outcome, and only with the attempt's number.
+Order of effects. The worker gets the work at once; that the attempt has started is recorded a
+moment later, or in the transaction of its outcome where that comes first, which spares small tasks
+a commit. If the server dies in between, the record still says that the task waits, and the worker
+dies too: nothing was told. A worker writes contents only, never records; the server applies the
+outcome, and only with the attempt's number.
 """
 
 import asyncio
+import contextlib
 import heapq
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
@@ -30,13 +31,20 @@ from openbraket.engine.executors.base import Executor, Failed, Lost, Outcome
 from openbraket.engine.outcomes import Conclusion, conclude
 from openbraket.engine.recovery import recover
 from openbraket.engine.states import Status
+from openbraket.engine.waiters import EndWaiters
 from openbraket.store import quantum_tasks, transitions
 from openbraket.store.database import Database
-from openbraket.store.quantum_tasks import QuantumTask, WaitingTask
+from openbraket.store.quantum_tasks import NewTask, QuantumTask, WaitingTask
+
+T = TypeVar("T")
 
 # Waits before a change is tried again that the records refused (a full disk, say).
 RETRY_S_FIRST: Final = 0.1
 RETRY_S_MAX: Final = 5.0
+# How long after its start an attempt is recorded as RUNNING, unless it has ended by then.
+START_RECORD_DELAY_S: Final = 0.01
+# Entries of the heap that may be out of date before it is built anew.
+STALE_COUNT_MAX: Final = 1000
 
 _log = logging.getLogger(__name__)
 
@@ -59,10 +67,18 @@ class _Run:
     """One attempt under way."""
 
     waiting: WaitingTask
-    task: QuantumTask
+    task: QuantumTask | NewTask
     attempt: int
+    started_at: int
     memory_bytes: int
     thread_count: int
+    # The change that records the start: None before it is handed over.
+    recording: "asyncio.Future[frozenset[str]] | None" = None
+
+    def is_start_recorded(self) -> bool:
+        """Return whether it is certain that the record has met the start."""
+        recording = self.recording
+        return recording is not None and recording.done() and recording.exception() is None
 
 
 class Dispatcher:
@@ -76,6 +92,7 @@ class Dispatcher:
         memory_bytes_max: What all attempts together may use, by admission's estimates, in bytes.
         thread_count_max: What all attempts together may use; a task that wants more gets this.
         clock: Milliseconds since the epoch.
+        start_record_delay_s: How long after its start an attempt is recorded as RUNNING.
         on_progress: Called with task id and finished share, 0 to 1, now and then.
     """
 
@@ -89,6 +106,7 @@ class Dispatcher:
         memory_bytes_max: int,
         thread_count_max: int,
         clock: Callable[[], int] = now_ms,
+        start_record_delay_s: float = START_RECORD_DELAY_S,
         on_progress: Callable[[str, float], None] | None = None,
     ) -> None:
         self._database = database
@@ -98,6 +116,7 @@ class Dispatcher:
         self._memory_bytes_max = memory_bytes_max
         self._thread_count_max = thread_count_max
         self._clock = clock
+        self._start_record_delay_s = start_record_delay_s
         self._on_progress = on_progress
         # The heap may hold ids that no longer wait; `_waiting` decides.
         self._heap: list[tuple[int, int, str]] = []
@@ -105,14 +124,17 @@ class Dispatcher:
         # Waiting tasks whose record still says CREATED.
         self._unqueued: dict[str, None] = {}
         self._running: dict[str, _Run] = {}
+        # Attempts whose start is not handed to the records yet.
+        self._unrecorded: dict[str, _Run] = {}
         self._memory_bytes = 0
         self._thread_count = 0
         # Lost attempts whose tasks are on their way back to the front of the queue.
         self._returning_count = 0
         self._is_pump_due = False
         self._is_stopping = False
-        self._background: set[asyncio.Task[None]] = set()
-        self._end_waiters: dict[str, list[asyncio.Future[None]]] = {}
+        self._stopping = asyncio.Event()
+        self._background: set[asyncio.Task[Any]] = set()
+        self._end_waiters = EndWaiters()
 
     @property
     def running_count(self) -> int:
@@ -137,6 +159,7 @@ class Dispatcher:
     async def stop(self) -> None:
         """Start nothing more, kill the workers and return their tasks to the queue."""
         self._is_stopping = True
+        self._stopping.set()
         await self._executor.stop()
         while self._background:
             await asyncio.wait(self._background)
@@ -148,11 +171,16 @@ class Dispatcher:
 
     def task_created(self, task: WaitingTask) -> None:
         """Take in a task whose record is committed."""
+        if task.new is not None and self.first_status() == Status.QUEUED:
+            # Only what starts at once keeps its program in memory.
+            task = replace(task, new=None)
         self._add(task)
         self._wake()
 
     async def cancel(self, task_id: str) -> CancelResult | None:
         """Cancel a task: at once if it waits, else by killing its attempt's process.
+
+        Cancelling the caller does not take the cancellation back.
 
         Args:
             task_id: The task.
@@ -163,6 +191,7 @@ class Dispatcher:
         Raises:
             StoreError: The record cannot be written; the task is as before.
         """
+        self._record_starts()
         # Out of the queue first, so that it cannot start while the change is on its way.
         waiting = self._waiting.pop(task_id, None)
 
@@ -175,32 +204,46 @@ class Dispatcher:
             return None if task is None else CancelResult(Status(task.status), is_changed=False)
 
         try:
-            result = await self._database.write(work)
+            change = self._database.submit(work)
+        except StoreError:
+            if waiting is not None:
+                self.task_created(waiting)
+            raise
+        return await asyncio.shield(self._spawn(self._see_cancel(task_id, waiting, change)))
+
+    async def _see_cancel(
+        self,
+        task_id: str,
+        waiting: WaitingTask | None,
+        change: "asyncio.Future[CancelResult | None]",
+    ) -> CancelResult | None:
+        try:
+            result = await change
         except StoreError:
             if waiting is not None:
                 self.task_created(waiting)
             raise
         self._unqueued.pop(task_id, None)
         run = self._running.get(task_id)
-        if run is not None and result is not None and result.status == Status.CANCELLING:
-            self._executor.kill(task_id, run.attempt)
+        # CANCELLED under a run: the records had refused its start.
+        if result is not None and result.status in {Status.CANCELLING, Status.CANCELLED}:
+            if run is not None:
+                self._executor.kill(task_id, run.attempt)
+            else:
+                self._end_waiters.tell(task_id)
+        if len(self._heap) > len(self._waiting) + STALE_COUNT_MAX:
+            self._heap = [_heap_entry(task) for task in self._waiting.values()]
+            heapq.heapify(self._heap)
         self._wake()
         return result
 
     async def wait_for_end(self, task_id: str, *, timeout_s: float) -> None:
         """Return when an attempt of the task has been concluded, or after `timeout_s` seconds."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._end_waiters.setdefault(task_id, []).append(waiter)
-        await asyncio.wait((waiter,), timeout=timeout_s)
-        waiters = self._end_waiters.get(task_id)
-        if waiters is not None and waiter in waiters:
-            waiters.remove(waiter)
-            if not waiters:
-                del self._end_waiters[task_id]
+        await self._end_waiters.wait(task_id, timeout_s=timeout_s)
 
     def _add(self, task: WaitingTask) -> None:
         self._waiting[task.id] = task
-        heapq.heappush(self._heap, (-task.priority, task.seq, task.id))
+        heapq.heappush(self._heap, _heap_entry(task))
         if task.status == Status.CREATED:
             self._unqueued[task.id] = None
 
@@ -239,28 +282,30 @@ class Dispatcher:
 
     def _launch(self, waiting: WaitingTask) -> None:
         """Begin a task's next attempt; see the module on the order of effects."""
-        try:
-            with self._database.read() as connection:
-                task = quantum_tasks.get(connection, waiting.id)
-                action = quantum_tasks.get_action(connection, waiting.id)
+        task: QuantumTask | NewTask | None
+        action: bytes | None
+        if waiting.new is not None:
+            task, action, lost_count = waiting.new, waiting.new.action, 0
+            attempt = 1
+            waiting = replace(waiting, new=None)
+        else:
+            try:
+                with self._database.read() as connection:
+                    task = quantum_tasks.get(connection, waiting.id)
+                    action = quantum_tasks.get_action(connection, waiting.id)
+            except StoreError as error:
+                _log.error("quantum task %s cannot start: %s", waiting.id, error)
+                self._add_later(waiting, RETRY_S_MAX)
+                return
             if task is None or action is None:
                 _log.error("quantum task %s waits but has no record", waiting.id)
                 return
-            refusal = self._refusal(task)
-            if refusal is not None:
-                self._spawn(self._refuse(waiting, refusal))
-                return
-            attempt = waiting.attempt + 1
-            started = self._database.submit(
-                lambda connection: transitions.apply(
-                    connection, states.START, waiting.id, at=self._clock(), attempt=attempt
-                ),
-                # Taken back by a loss of power, the task waits again: nothing was told or done.
-                is_lasting=False,
-            )
-        except StoreError as error:
-            _log.error("quantum task %s cannot start: %s", waiting.id, error)
-            self._add_later(waiting, RETRY_S_MAX)
+            if task.status not in states.WAITING:
+                return  # cancelled before the dispatcher had heard of it
+            attempt, lost_count = task.attempt + 1, task.lost_count
+        refusal = self._refusal(task)
+        if refusal is not None:
+            self._spawn(self._refuse(waiting, refusal))
             return
         thread_count = min(task.thread_count, self._thread_count_max)
         work = Work(
@@ -276,14 +321,65 @@ class Dispatcher:
             thread_count=thread_count,
             memory_bytes=task.memory_bytes,
         )
-        run = _Run(waiting, task, attempt, task.memory_bytes, thread_count)
+        waiting = replace(waiting, status="QUEUED", attempt=attempt, lost_count=lost_count)
+        run = _Run(waiting, task, attempt, self._clock(), task.memory_bytes, thread_count)
+        ended = self._executor.submit(work, lambda fraction: self._progress(task.id, fraction))
         self._running[task.id] = run
         self._memory_bytes += run.memory_bytes
         self._thread_count += run.thread_count
-        ended = self._executor.submit(work, lambda fraction: self._progress(task.id, fraction))
-        self._spawn(self._follow(run, started, ended))
+        if not self._unrecorded:
+            delay_s = self._start_record_delay_s
+            asyncio.get_running_loop().call_later(delay_s, self._record_starts)
+        self._unrecorded[task.id] = run
+        self._spawn(self._follow(run, ended))
 
-    def _refusal(self, task: QuantumTask) -> str | None:
+    def _record_starts(self) -> None:
+        """Record as RUNNING what has started and not ended; kill what the records have left."""
+        if not self._unrecorded:
+            return
+        runs = dict(self._unrecorded)
+        self._unrecorded.clear()
+
+        def work(connection: Connection) -> frozenset[str]:
+            return frozenset(
+                task_id
+                for task_id, run in runs.items()
+                if transitions.apply(
+                    connection, states.START, task_id, at=run.started_at, attempt=run.attempt
+                )
+            )
+
+        try:
+            # Taken back by a loss of power, the task waits again: nothing was told or done.
+            recording = self._database.submit(work, is_lasting=False)
+        except StoreError as error:
+            self._record_later(runs, error)
+            return
+        for run in runs.values():
+            run.recording = recording
+        recording.add_done_callback(lambda recorded: self._see_starts(runs, recorded))
+
+    def _see_starts(
+        self, runs: Mapping[str, _Run], recording: "asyncio.Future[frozenset[str]]"
+    ) -> None:
+        error = recording.exception()
+        if error is not None:
+            self._record_later(runs, error)
+            return
+        for task_id in runs.keys() - recording.result():
+            # The record has moved on (a cancel came first): nobody wants this attempt.
+            self._executor.kill(task_id, runs[task_id].attempt)
+
+    def _record_later(self, runs: Mapping[str, _Run], error: BaseException) -> None:
+        """Try again for what still runs; an outcome that comes first makes up for it."""
+        _log.error("%d starts could not be recorded: %s", len(runs), error)
+        for task_id, run in runs.items():
+            if self._running.get(task_id) is run:
+                run.recording = None
+                self._unrecorded[task_id] = run
+        asyncio.get_running_loop().call_later(RETRY_S_MAX, self._record_starts)
+
+    def _refusal(self, task: QuantumTask | NewTask) -> str | None:
         """Return why a task can never run, or None."""
         if task.memory_bytes > self._memory_bytes_max:
             return (
@@ -294,40 +390,29 @@ class Dispatcher:
             return f"This service cannot run actions of type {task.action_type}."
         return None
 
-    async def _follow(
-        self, run: _Run, started: asyncio.Future[bool], ended: asyncio.Future[Outcome]
-    ) -> None:
+    async def _follow(self, run: _Run, ended: asyncio.Future[Outcome]) -> None:
         """See one attempt to its end."""
-        is_recorded = True
-        try:
-            if not await started:
-                # The record has moved on (a cancel came first): nobody wants this attempt.
-                self._executor.kill(run.task.id, run.attempt)
-        except StoreError:
-            is_recorded = False
-            self._executor.kill(run.task.id, run.attempt)
         outcome = await ended
+        task_id = run.task.id
+        if self._unrecorded.get(task_id) is run:
+            del self._unrecorded[task_id]
         self._memory_bytes -= run.memory_bytes
         self._thread_count -= run.thread_count
-        self._wake()
         if isinstance(outcome, Failed) and outcome.log is not None:
-            _log.error("quantum task %s failed inside the service: %s", run.task.id, outcome.log)
-        self._returning_count += isinstance(outcome, Lost)
-        conclusion = await self._conclude(run, outcome)
-        self._returning_count -= isinstance(outcome, Lost)
-        del self._running[run.task.id]
-        for waiter in self._end_waiters.pop(run.task.id, ()):
-            if not waiter.done():
-                waiter.set_result(None)
-        if not is_recorded:
-            self._add_later(run.waiting, RETRY_S_MAX)
-        elif conclusion.status == Status.QUEUED and not self._is_stopping:
-            _log.warning("quantum task %s lost attempt %d; it runs again", run.task.id, run.attempt)
-            lost_count = run.waiting.lost_count + 1
-            self._add(
-                replace(run.waiting, status="QUEUED", attempt=run.attempt, lost_count=lost_count)
-            )
+            _log.error("quantum task %s failed inside the service: %s", task_id, outcome.log)
+        is_lost = isinstance(outcome, Lost)
+        self._returning_count += is_lost
         self._wake()
+        try:
+            conclusion = await self._conclude(run, outcome)
+        finally:
+            self._returning_count -= is_lost
+            del self._running[task_id]
+            self._end_waiters.tell(task_id)
+            self._wake()
+        if conclusion.status == Status.QUEUED and not self._is_stopping:
+            _log.warning("quantum task %s lost attempt %d; it runs again", task_id, run.attempt)
+            self._add(replace(run.waiting, lost_count=run.waiting.lost_count + 1))
         if conclusion.unused_blob_ids:
             await asyncio.to_thread(self._delete, conclusion.unused_blob_ids)
 
@@ -339,6 +424,8 @@ class Dispatcher:
                 run.task,
                 run.attempt,
                 outcome,
+                lost_count=run.waiting.lost_count,
+                started_at=None if run.is_start_recorded() else run.started_at,
                 clock=self._clock,
                 is_stopping=self._is_stopping,
             )
@@ -347,9 +434,10 @@ class Dispatcher:
             except StoreError as error:
                 _log.error("the outcome of quantum task %s waits: %s", run.task.id, error)
                 if self._is_stopping:
-                    # The record says RUNNING; the next start runs the task again.
+                    # The record waits or says RUNNING; the next start runs the task again.
                     return Conclusion(None, ())
-            await asyncio.sleep(retry_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), retry_s)
             retry_s = min(2 * retry_s, RETRY_S_MAX)
 
     async def _refuse(self, waiting: WaitingTask, reason: str) -> None:
@@ -365,6 +453,7 @@ class Dispatcher:
             )
         except StoreError:
             self._add_later(waiting, RETRY_S_MAX)
+        self._end_waiters.tell(waiting.id)
 
     def _record_queued(self, task_ids: list[str]) -> None:
         def work(connection: Connection) -> None:
@@ -399,7 +488,18 @@ class Dispatcher:
             except StoreError as error:
                 _log.warning("%s The next sweep removes it.", error)
 
-    def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
+    def _spawn(self, coroutine: Coroutine[object, object, T]) -> "asyncio.Task[T]":
         task = asyncio.get_running_loop().create_task(coroutine)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._background_ended)
+        return task
+
+    def _background_ended(self, task: "asyncio.Task[Any]") -> None:
+        self._background.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, StoreError):
+            _log.error("the dispatcher failed: %s: %s", type(error).__name__, error)
+
+
+def _heap_entry(task: WaitingTask) -> tuple[int, int, str]:
+    return -task.priority, task.seq, task.id

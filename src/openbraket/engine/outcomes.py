@@ -14,7 +14,7 @@ from openbraket.engine import states
 from openbraket.engine.executors.base import Failed, Lost, Outcome, Succeeded
 from openbraket.engine.states import Status
 from openbraket.store import buckets, objects, transitions
-from openbraket.store.quantum_tasks import QuantumTask
+from openbraket.store.quantum_tasks import NewTask, QuantumTask
 
 # Attempts that may be lost (a killed worker, a killed server) before the task is given up.
 LOST_COUNT_MAX: Final = 3
@@ -34,10 +34,12 @@ class Conclusion:
 
 
 def conclude(
-    task: QuantumTask,
+    task: QuantumTask | NewTask,
     attempt: int,
     outcome: Outcome,
     *,
+    lost_count: int,
+    started_at: int | None,
     clock: Callable[[], int],
     is_stopping: bool,
 ) -> Callable[[Connection], Conclusion]:
@@ -47,9 +49,12 @@ def conclude(
     behind changes nothing.
 
     Args:
-        task: The task as it was read when the attempt began.
+        task: The task as it was known when the attempt began.
         attempt: The attempt's number, the fencing token.
         outcome: How the attempt ended.
+        lost_count: How many attempts were lost before this one.
+        started_at: When the attempt started, where the record may not have met that yet: it is
+            recorded in the same transaction. None where the record has met it.
         clock: Milliseconds since the epoch.
         is_stopping: Whether the server's own stop killed the worker.
 
@@ -59,11 +64,12 @@ def conclude(
 
     def work(connection: Connection) -> Conclusion:
         now = clock()
-        produced: tuple[str, ...] = ()
         status: Status | None = None
+        if started_at is not None:
+            # No effect where the record has met the start, or has moved on.
+            transitions.apply(connection, states.START, task.id, at=started_at, attempt=attempt)
         match outcome:
             case Succeeded():
-                produced = tuple(item.blob.id for item in outcome.objects)
                 if buckets.get_bucket(connection, task.output_bucket) is None:
                     reason = f"The output bucket {task.output_bucket} no longer exists."
                     status = _fail(connection, task, attempt, reason, now)
@@ -80,12 +86,15 @@ def conclude(
             case Failed():
                 status = _fail(connection, task, attempt, outcome.reason, now)
             case Lost():
-                status = _lose(connection, task, attempt, outcome, now, is_stopping=is_stopping)
+                status = _lose(
+                    connection, task, attempt, outcome, now, lost_count, is_stopping=is_stopping
+                )
         if status is None and transitions.apply(
             connection, states.END_CANCELLED, task.id, at=now, attempt=attempt
         ):
             status = Status.CANCELLED
-        return Conclusion(status, produced)
+        unused = _unnamed(connection, task, outcome) if isinstance(outcome, Succeeded) else ()
+        return Conclusion(status, unused)
 
     return work
 
@@ -96,7 +105,7 @@ def describe_exit(status: int) -> str:
 
 
 def _publish(
-    connection: Connection, task: QuantumTask, outcome: Succeeded, now: int
+    connection: Connection, task: QuantumTask | NewTask, outcome: Succeeded, now: int
 ) -> tuple[str, ...]:
     """Record the result objects and return the contents that they replaced."""
     replaced = [
@@ -113,8 +122,25 @@ def _publish(
     return tuple(blob_id for blob_id in replaced if blob_id is not None)
 
 
+def _unnamed(
+    connection: Connection, task: QuantumTask | NewTask, outcome: Succeeded
+) -> tuple[str, ...]:
+    """Return the contents of an outcome that no record names.
+
+    A commit that reported a failure may have taken effect all the same; then the repetition finds
+    the task ended and its objects published.
+    """
+    unnamed = []
+    for item in outcome.objects:
+        key = f"{task.output_directory}/{item.name}"
+        found = objects.get_object(connection, bucket=task.output_bucket, key=key)
+        if found is None or found.blob_id != item.blob.id:
+            unnamed.append(item.blob.id)
+    return tuple(unnamed)
+
+
 def _fail(
-    connection: Connection, task: QuantumTask, attempt: int, reason: str, now: int
+    connection: Connection, task: QuantumTask | NewTask, attempt: int, reason: str, now: int
 ) -> Status | None:
     is_changed = transitions.apply(
         connection, states.FAIL, task.id, at=now, attempt=attempt, failure_reason=reason
@@ -124,15 +150,16 @@ def _fail(
 
 def _lose(
     connection: Connection,
-    task: QuantumTask,
+    task: QuantumTask | NewTask,
     attempt: int,
     outcome: Lost,
     now: int,
+    lost_count: int,
     *,
     is_stopping: bool,
 ) -> Status | None:
     """Return the task to the queue, or give it up when it has lost too many attempts."""
-    if not is_stopping and task.lost_count + 1 >= LOST_COUNT_MAX:
+    if not is_stopping and lost_count + 1 >= LOST_COUNT_MAX:
         end = describe_exit(outcome.status)
         reason = (
             f"The worker process ended unexpectedly ({end}) in each of {LOST_COUNT_MAX} attempts."

@@ -141,7 +141,8 @@ class Database:
             try:
                 yield connection
             finally:
-                driver.execute("ROLLBACK")
+                if driver.in_transaction:
+                    driver.execute("ROLLBACK")
                 if len(self._readers) < IDLE_READERS_MAX and not self._is_closed:
                     self._readers.append(connection)
                 else:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Integer, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Integer, bindparam, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
 
 from openbraket.base.blob import Blob
 from openbraket.store.statements import Row, Statement
@@ -82,7 +83,10 @@ _GET = Statement(
         objects.c.headers_json,
     ).where(*_OF_KEY)
 )
-_INSERT = Statement(insert(objects))
+_INSERT = Statement(
+    insert(objects).on_conflict_do_nothing(),
+    columns=[column.name for column in objects.columns],
+)
 _REPLACE = Statement(
     update(objects)
     .where(*_OF_KEY)
@@ -149,14 +153,12 @@ def put_object(
         "headers_json": orjson.dumps(headers).decode() if headers else "",
         "last_modified": last_modified,
     }
-    replaced = _GET.first(connection, of_bucket=bucket, of_key=key)
-    if replaced is None:
-        _INSERT.run(connection, bucket=bucket, key=key, **values)
+    if _INSERT.run(connection, bucket=bucket, key=key, **values):
         return None
+    replaced = _GET.first(connection, of_bucket=bucket, of_key=key)
     new_values = {f"new_{name}": value for name, value in values.items()}
     _REPLACE.run(connection, of_bucket=bucket, of_key=key, **new_values)
-    blob_id: str = replaced[0]
-    return None if blob_id == blob.id else blob_id
+    return None if replaced is None or replaced[0] == blob.id else str(replaced[0])
 
 
 def get_object(connection: Connection, *, bucket: str, key: str) -> StoredObject | None:

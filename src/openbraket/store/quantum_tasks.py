@@ -139,7 +139,11 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True)
 class WaitingTask:
-    """What the dispatcher keeps of a task that waits; see `QuantumTask`."""
+    """What the dispatcher keeps of a task that waits; see `QuantumTask`.
+
+    Attributes:
+        new: The whole task where it was recorded just now, which spares reading it again.
+    """
 
     seq: int
     id: str
@@ -150,6 +154,7 @@ class WaitingTask:
     priority: int
     memory_bytes: int
     thread_count: int
+    new: NewTask | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,7 @@ class Creation:
 
 _TASK_FIELDS = tuple(QuantumTask.__dataclass_fields__)
 TASK_COLUMNS = tuple(quantum_tasks.c[name] for name in _TASK_FIELDS)
-_WAITING_FIELDS = tuple(WaitingTask.__dataclass_fields__)
+_WAITING_FIELDS = tuple(name for name in WaitingTask.__dataclass_fields__ if name != "new")
 _IS_WAITING = text("status IN ('CREATED', 'QUEUED')")
 
 _INSERT = Statement(
@@ -291,6 +296,7 @@ def create(
         priority=task.priority,
         memory_bytes=task.memory_bytes,
         thread_count=task.thread_count,
+        new=task,
     )
     return Creation(response_json, waiting)
 

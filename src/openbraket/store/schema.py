@@ -6,7 +6,8 @@ current one needs nothing, and both must be fast.
 
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Index
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from openbraket.base.errors import StoreError
 from openbraket.store.tables import metadata
@@ -32,7 +33,7 @@ def upgrade(connection: Connection) -> None:
         # Asked again: another process may have created the tables meanwhile.
         revision = _revision(connection)
         if revision is None:
-            metadata.create_all(connection, checkfirst=False)
+            _create_all(connection)
             connection.exec_driver_sql(
                 "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
                 "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
@@ -44,6 +45,22 @@ def upgrade(connection: Connection) -> None:
     except BaseException:
         connection.exec_driver_sql("ROLLBACK")
         raise
+
+
+def _create_all(connection: Connection) -> None:
+    """Create the tables, and the indexes in the order of their names.
+
+    SQLAlchemy keeps a table's indexes in a set. Where two promise the same, SQLite's planner
+    decides by their order, which must not differ from file to file.
+    """
+    for table in metadata.sorted_tables:
+        connection.execute(CreateTable(table))
+        for index in sorted(table.indexes, key=_name):
+            connection.execute(CreateIndex(index))
+
+
+def _name(index: Index) -> str:
+    return str(index.name)
 
 
 def _revision(connection: Connection) -> str | None:

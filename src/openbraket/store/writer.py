@@ -88,6 +88,8 @@ class Writer:
             StoreError: The database is closed, or too many closures wait.
         """
         future: Future[T] = Future()
+        # From now on it cannot be cancelled: that would meet the thread just as it resolves it.
+        future.set_running_or_notify_cancel()
         self._put(_Item(work, future, None))
         return future
 
@@ -145,19 +147,26 @@ class Writer:
             self._set_synchronous(any(item.is_lasting for item in batch))
             driver.execute("BEGIN IMMEDIATE")
             if not self._run_all(batch):
-                if driver.in_transaction:
-                    driver.execute("ROLLBACK")
+                self._roll_back()
                 driver.execute("BEGIN IMMEDIATE")
                 for item in batch:
                     self._run_one(item)
             driver.execute("COMMIT")
         except Exception as error:  # whatever it is, every caller must hear of it
             _log.error("The records could not be written: %s", error)
-            if driver.in_transaction:
-                driver.execute("ROLLBACK")
+            self._roll_back()
             failure = StoreError(f"The records could not be written: {error}.")
             for item in batch:
                 item.error = item.error or failure
+
+    def _roll_back(self) -> None:
+        # SQLite has done so itself after some errors, a full disk among them.
+        if self._driver.in_transaction:
+            try:
+                self._driver.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                # The thread must go on; the next batch reports what is wrong.
+                _log.error("The records could not be rolled back: %s", error)
 
     def _set_synchronous(self, is_synchronous: bool) -> None:
         """Choose whether the next commit waits for the disk; one that does brings all before it."""

@@ -1,6 +1,7 @@
 import asyncio
 import hashlib
 import os
+import time
 import zlib
 from pathlib import Path
 
@@ -189,3 +190,14 @@ def test_root_that_is_a_file_is_a_store_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreError, match="Cannot create"):
         LocalBlobs(tmp_path / "file")
+
+
+def test_sweep_stops_when_the_clock_is_set_back(blobs, monkeypatch):
+    now = time.time()
+    # Written by a request of this server, after the clock had been set back by an hour.
+    fresh = blobs.put(b"fresh")
+    os.utime(blobs.path(fresh.id), (now - 3600, now - 3600))
+    times = iter([now])
+    monkeypatch.setattr("openbraket.blobs.local.time.time", lambda: next(times, now - 3600))
+    assert blobs.sweep(set(), older_than_s=10) == 0
+    assert blobs.path(fresh.id).exists()

@@ -2,151 +2,17 @@
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
 
 import pytest
 
 from openbraket.base.errors import StoreError
-from openbraket.base.ids import new_id
-from openbraket.blobs import LocalBlobs
-from openbraket.engine.dispatcher import CancelResult, Dispatcher
-from openbraket.engine.executors.base import Failed, Lost, StoredObject, Succeeded
+from openbraket.engine.dispatcher import CancelResult
+from openbraket.engine.executors.base import Failed, Lost
 from openbraket.engine.states import Status
 from openbraket.store import buckets, objects, quantum_tasks
-from openbraket.store.buckets import Bucket
-from openbraket.store.database import Database
-from openbraket.store.quantum_tasks import NewTask, create
+from support.house import WAIT_S, open_house
 
 pytestmark = pytest.mark.anyio
-
-WAIT_S = 30
-
-
-class FakeExecutor:
-    """Attempts that end when the test ends them; a kill ends one as lost."""
-
-    def __init__(self, slots=1):
-        self.slots = slots
-        self.running = {}
-        self.started = []
-        self.killed = []
-        self.is_running = False
-
-    @property
-    def free_count(self):
-        return self.slots - len(self.running) if self.is_running else 0
-
-    async def start(self, on_free):
-        self.on_free = on_free
-        self.is_running = True
-
-    def submit(self, work, on_progress):
-        assert self.free_count > 0
-        future = asyncio.get_running_loop().create_future()
-        self.running[work.task_id] = (work, future, on_progress)
-        self.started.append((work.task_id, work.attempt))
-        return future
-
-    def end(self, task_id, outcome):
-        _, future, _ = self.running.pop(task_id)
-        future.set_result(outcome)
-        if self.is_running:
-            self.on_free()
-
-    def kill(self, task_id, attempt):
-        self.killed.append((task_id, attempt))
-        if task_id in self.running and self.running[task_id][0].attempt == attempt:
-            self.end(task_id, Lost(-9))
-
-    async def stop(self):
-        self.is_running = False
-        for task_id in list(self.running):
-            self.end(task_id, Lost(-9))
-
-
-class House:
-    """One server's engine on a data directory."""
-
-    def __init__(self, data_dir, executor, **limits):
-        self.executor = executor
-        self.database = Database.open(data_dir / "openbraket.sqlite3", durability="normal")
-        self.blobs = LocalBlobs(data_dir / "objects", is_durable=False)
-        self.dispatcher = Dispatcher(
-            self.database,
-            self.blobs,
-            executor,
-            runners={"action": "runner"},
-            **{"memory_bytes_max": 1000, "thread_count_max": 64, **limits},
-        )
-
-    async def create(self, *, is_told=True, **values):
-        task_id = new_id()
-        task = NewTask(**{
-            "id": task_id,
-            "account": "000000000000",
-            "region": "us-east-1",
-            "device_arn": "arn:sv1",
-            "shots": 10,
-            "output_bucket": "bucket",
-            "output_directory": f"tasks/{task_id}",
-            "action": b"{}",
-            "action_type": "action",
-            "created_at": 1,
-            **values,
-        })
-        creation = await self.database.write(lambda c: create(c, task, response_json="{}"))
-        if is_told:
-            self.dispatcher.task_created(creation.waiting)
-        return task_id
-
-    async def settle(self):
-        """Let everything that is due happen: the loop's callbacks and the writer's queue."""
-        for _ in range(3):
-            for _ in range(5):
-                await asyncio.sleep(0)
-            await self.database.write(lambda connection: None)
-        await asyncio.to_thread(lambda: None)
-        for _ in range(5):
-            await asyncio.sleep(0)
-
-    def task(self, task_id):
-        with self.database.read() as connection:
-            return quantum_tasks.get(connection, task_id)
-
-    async def statuses(self, *task_ids):
-        await self.settle()
-        return [self.task(task_id).status for task_id in task_ids]
-
-    def result(self, text=b"result"):
-        blob = self.blobs.put(text)
-        return Succeeded((StoredObject("results.json", "application/json", blob),), 10)
-
-    def object(self, task_id):
-        with self.database.read() as connection:
-            return objects.get_object(
-                connection, bucket="bucket", key=f"tasks/{task_id}/results.json"
-            )
-
-    def files(self):
-        return [path for path in (self.blobs.root / "objects").rglob("*") if path.is_file()]
-
-
-@asynccontextmanager
-async def open_house(data_dir, *, slots=1, is_crashing=False, **limits):
-    house = House(data_dir, FakeExecutor(slots), **limits)
-    bucket = Bucket(name="bucket", account="000000000000", region="us-east-1", created_at=1)
-    await house.database.write(lambda c: buckets.create_bucket(c, bucket))
-    await house.dispatcher.start()
-    try:
-        yield house
-    finally:
-        if is_crashing:
-            # As after kill -9: the records close as they are, and nobody hears of the attempts.
-            for task in house.dispatcher._background:
-                task.cancel()
-        else:
-            await asyncio.wait_for(house.dispatcher.stop(), WAIT_S)
-        house.database.close()
 
 
 async def test_task_starts_at_once_and_completes_with_its_object(data_dir):
@@ -356,9 +222,9 @@ async def test_cancel_of_unknown_task_is_none(data_dir):
         assert await house.dispatcher.cancel("unknown") is None
 
 
-async def test_task_cancelled_before_the_dispatcher_hears_of_it_is_killed(data_dir):
+async def test_task_cancelled_before_the_dispatcher_hears_of_it_never_starts(data_dir):
     async with open_house(data_dir) as house:
-        task_id = await house.create(is_told=False)
+        task_id, _ = await house.record()
         assert (await house.dispatcher.cancel(task_id)).status == Status.CANCELLED
         with house.database.read() as connection:
             task = quantum_tasks.get(connection, task_id)
@@ -366,8 +232,180 @@ async def test_task_cancelled_before_the_dispatcher_hears_of_it_is_killed(data_d
             quantum_tasks.WaitingTask(task.seq, task.id, task.device_arn, "CREATED", 0, 0, 0, 0, 1)
         )
         assert await house.statuses(task_id) == ["CANCELLED"]
-        assert house.executor.killed == [(task_id, 1)]
+        assert house.executor.started == []
         assert house.dispatcher.running_count == 0
+
+
+async def test_attempt_whose_task_was_cancelled_unheard_is_killed(data_dir):
+    async with open_house(data_dir) as house:
+        task_id, creation = await house.record()
+        assert (await house.dispatcher.cancel(task_id)).status == Status.CANCELLED
+        house.dispatcher.task_created(creation.waiting)
+        assert await house.statuses(task_id) == ["CANCELLED"]
+        assert house.executor.killed == [(task_id, 1)]
+        assert house.at_rest()
+
+
+async def test_cancel_between_start_and_its_record_kills_the_attempt(data_dir):
+    async with open_house(data_dir, start_record_delay_s=WAIT_S) as house:
+        task_id = await house.create()
+        assert await house.statuses(task_id) == ["CREATED"]
+        assert house.executor.started == [(task_id, 1)]
+        result = await house.dispatcher.cancel(task_id)
+        assert result == CancelResult(Status.CANCELLING, is_changed=True)
+        assert await house.statuses(task_id) == ["CANCELLED"]
+        assert house.at_rest()
+
+
+async def test_outcome_before_the_record_of_its_start_needs_no_other_change(data_dir):
+    async with open_house(data_dir, start_record_delay_s=WAIT_S) as house:
+        done, lost = await house.create(), await house.create()
+        await house.settle()
+        house.executor.end(done, house.result())
+        await house.settle()
+        house.executor.end(lost, Lost(-9))
+        assert await house.statuses(done, lost) == ["COMPLETED", "QUEUED"]
+        assert house.task(done).attempt == 1
+        assert house.task(done).started_at is not None
+        assert (house.task(lost).attempt, house.task(lost).lost_count) == (1, 1)
+        assert house.executor.started == [(done, 1), (lost, 1), (lost, 2)]
+
+
+async def test_cancellation_goes_on_when_its_caller_is_gone(data_dir):
+    async with open_house(data_dir) as house:
+        running, waiting = await house.create(), await house.create()
+        await house.settle()
+        for task_id in (running, waiting):
+            caller = asyncio.create_task(house.dispatcher.cancel(task_id))
+            await asyncio.sleep(0)
+            caller.cancel()
+        assert await house.statuses(running, waiting) == ["CANCELLED", "CANCELLED"]
+        assert house.executor.killed == [(running, 1)]
+        assert house.at_rest()
+
+
+async def test_task_whose_cancellation_the_records_refuse_is_as_before(data_dir, monkeypatch):
+    async with open_house(data_dir) as house:
+        running, waiting = await house.create(), await house.create()
+        await house.settle()
+
+        def refuse(work, **options):
+            future = asyncio.get_running_loop().create_future()
+            future.set_exception(StoreError("The disk is full."))
+            return future
+
+        with monkeypatch.context() as patch:
+            patch.setattr(house.database, "submit", refuse)
+            caller = asyncio.create_task(house.dispatcher.cancel(waiting))
+            await asyncio.sleep(0)
+            caller.cancel()
+            with pytest.raises(StoreError):
+                await house.dispatcher.cancel(running)
+        assert await house.statuses(running, waiting) == ["RUNNING", "QUEUED"]
+        house.executor.end(running, house.result())
+        assert await house.statuses(running, waiting) == ["COMPLETED", "RUNNING"]
+
+
+async def test_nobody_who_waited_for_an_end_is_kept(data_dir):
+    async with open_house(data_dir) as house:
+        dispatcher = house.dispatcher
+        running, waiting = await house.create(), await house.create()
+        await house.settle()
+        await dispatcher.wait_for_end(running, timeout_s=0)
+        caller = asyncio.create_task(dispatcher.wait_for_end(running, timeout_s=WAIT_S))
+        await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait((caller,))
+        assert len(dispatcher._end_waiters) == 0
+        callers = [
+            asyncio.create_task(dispatcher.wait_for_end(task_id, timeout_s=100 * WAIT_S))
+            for task_id in (running, waiting)
+        ]
+        await asyncio.sleep(0)
+        await dispatcher.cancel(waiting)
+        house.executor.end(running, house.result())
+        await asyncio.wait_for(asyncio.gather(*callers), WAIT_S)
+        assert len(dispatcher._end_waiters) == 0
+
+
+async def test_waiting_tasks_keep_no_program_in_memory(data_dir):
+    async with open_house(data_dir) as house:
+        for _ in range(5):
+            await house.create()
+        await house.settle()
+        assert all(task.new is None for task in house.dispatcher._waiting.values())
+        assert all(run.waiting.new is None for run in house.dispatcher._running.values())
+
+
+async def test_cancelled_tasks_do_not_stay_in_the_queue(data_dir, monkeypatch):
+    monkeypatch.setattr("openbraket.engine.dispatcher.STALE_COUNT_MAX", 10)
+    async with open_house(data_dir) as house:
+        await house.create()
+        kept = await house.create()
+        for _ in range(30):
+            await house.dispatcher.cancel(await house.create())
+        assert len(house.dispatcher._heap) <= 12
+        assert kept in house.dispatcher._waiting
+
+
+async def test_commit_that_failed_after_all_leaves_the_result_readable(data_dir, monkeypatch):
+    async with open_house(data_dir) as house:
+        task_id = await house.create()
+        await house.settle()
+        write, failures = house.database.write, []
+
+        async def fail_once(work):
+            result = await write(work)
+            if not failures:
+                failures.append(work)
+                raise StoreError("The disk did not answer.")
+            return result
+
+        monkeypatch.setattr("openbraket.engine.dispatcher.RETRY_S_FIRST", 0)
+        monkeypatch.setattr(house.database, "write", fail_once)
+        house.executor.end(task_id, house.result())
+        assert await house.statuses(task_id) == ["COMPLETED"]
+        await house.dispatcher.stop()
+        stored = house.object(task_id)
+        assert house.blobs.path(stored.blob_id).read_bytes() == b"result"
+
+
+async def test_attempt_whose_start_the_records_refuse_still_completes(data_dir, monkeypatch):
+    async with open_house(data_dir) as house:
+        submit = house.database.submit
+
+        def refuse(work, **options):
+            raise StoreError("The disk is full.")
+
+        monkeypatch.setattr(house.database, "submit", refuse)
+        task_id = await house.create()
+        await house.settle()
+        monkeypatch.setattr(house.database, "submit", submit)
+        house.executor.end(task_id, house.result())
+        assert await house.statuses(task_id) == ["COMPLETED"]
+        assert house.executor.started == [(task_id, 1)]
+        assert house.at_rest()
+
+
+async def test_stop_does_not_wait_for_a_retry(data_dir, monkeypatch):
+    monkeypatch.setattr("openbraket.engine.dispatcher.RETRY_S_FIRST", 10 * WAIT_S)
+    async with open_house(data_dir) as house:
+        task_id = await house.create()
+        await house.settle()
+        write = house.database.write
+
+        async def refuse(work):
+            raise StoreError("The disk is full.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(house.database, "write", refuse)
+            house.executor.end(task_id, house.result())
+            for _ in range(5):
+                await asyncio.sleep(0)
+            await asyncio.wait_for(house.dispatcher.stop(), WAIT_S)
+        assert write == house.database.write
+    async with open_house(data_dir) as house:
+        assert await house.statuses(task_id) == ["RUNNING"]
 
 
 async def test_clean_stop_returns_running_tasks_to_the_queue(data_dir):
@@ -392,7 +430,7 @@ async def test_recovery_after_a_crash_runs_everything_in_order(data_dir):
         house.executor.end(done, house.result())
         lost = await house.create()
         queued = await house.create()
-        untold = await house.create(is_told=False)
+        untold, _ = await house.record()
         await house.settle()
         house.executor.kill = lambda task_id, attempt: None
         assert (await house.dispatcher.cancel(cancelling)).status == Status.CANCELLING

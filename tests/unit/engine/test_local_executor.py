@@ -5,6 +5,7 @@ import json
 import os
 import select
 import signal
+import subprocess
 import tempfile
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,7 @@ import pytest
 
 from openbraket.base.work import Work
 from openbraket.blobs import LocalBlobs
+from openbraket.engine.executors import frames
 from openbraket.engine.executors.base import Failed, Lost, Succeeded
 from openbraket.engine.executors.local import LocalExecutor
 
@@ -221,3 +223,106 @@ async def test_stop_during_start_leaves_no_process(tmp_path):
     children = psutil.Process().children(recursive=True)
     await asyncio.wait_for(pool.executor.stop(), WAIT_S)
     await gone(*(child.pid for child in children))
+
+
+async def test_dead_fork_server_is_replaced_with_as_many_workers(tmp_path):
+    async with open_pool(tmp_path, worker_count=2) as pool:
+        for _ in range(3):
+            await pool.free(2)
+            pids = pool.executor.worker_pids
+            os.kill(psutil.Process(pids[0]).ppid(), signal.SIGKILL)
+            await gone(*pids)
+            pool.freed.clear()
+            while set(pool.executor.worker_pids) & set(pids) or pool.executor.free_count < 2:
+                await asyncio.wait_for(pool.freed.wait(), WAIT_S)
+                pool.freed.clear()
+        assert len(pool.executor._workers) == 2
+        assert pool.executor.free_count == 2
+
+
+async def test_worker_that_is_about_to_be_killed_gets_no_other_attempt(tmp_path, monkeypatch):
+    async with open_pool(tmp_path) as pool:
+        outcome, _ = await pool.submit(task_id="a")
+        (pid,) = pool.executor.worker_pids
+        # The order and the outcome cross on their way.
+        pool.executor.kill("a", 1)
+        (worker,) = pool.executor._workers.values()
+        worker.data_received(frames.pack({"kind": "done", "objects": [], "shots": 1}))
+        assert isinstance(await outcome, Succeeded)
+        assert pool.executor.free_count == 0
+        assert isinstance(await pool.run(task_id="b"), Succeeded)
+        assert pid not in pool.executor.worker_pids
+
+
+async def test_worker_that_sends_nonsense_loses_its_attempt(tmp_path, caplog):
+    async with open_pool(tmp_path) as pool:
+        outcome, reported = await pool.submit({"do": "spin"})
+        await asyncio.wait_for(reported.wait(), WAIT_S)
+        (worker,) = pool.executor._workers.values()
+        worker.data_received(b"\xff" * 16)
+        assert await asyncio.wait_for(outcome, WAIT_S) == Lost(-signal.SIGKILL)
+        assert isinstance(await pool.run(), Succeeded)
+    assert "cannot be read" in caplog.text
+
+
+async def test_worker_that_closes_its_channel_loses_its_attempt(tmp_path):
+    async with open_pool(tmp_path) as pool:
+        outcome, _ = await pool.submit({"do": "hang up"})
+        assert await asyncio.wait_for(outcome, WAIT_S) == Lost(-signal.SIGKILL)
+        assert isinstance(await pool.run(), Succeeded)
+
+
+async def test_worker_that_dies_before_it_is_ready_is_tried_again(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("openbraket.engine.executors.local.RESTART_DELAY_S", 0.01)
+    root = tmp_path / "objects"
+    root.write_text("no directory")
+    async with open_pool(tmp_path) as pool:
+        ended, deaths = pool.executor.worker_ended, asyncio.Semaphore(0)
+        monkeypatch.setattr(
+            pool.executor, "worker_ended", lambda worker: (ended(worker), deaths.release())
+        )
+        for _ in range(3):
+            await asyncio.wait_for(deaths.acquire(), WAIT_S)
+        assert caplog.text.count("before it was ready") >= 3
+        assert len(pool.executor._workers) <= 1
+        root.unlink()
+        assert isinstance(await pool.run(), Succeeded)
+
+
+async def test_fork_server_that_cannot_be_started_is_tried_again(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("openbraket.engine.executors.local.RESTART_DELAY_S", 0)
+    start, failures = subprocess.Popen, []
+
+    def fail_once(*arguments, **options):
+        if not failures:
+            failures.append(OSError("Resource temporarily unavailable"))
+            raise failures[0]
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", fail_once)
+    async with open_pool(tmp_path) as pool:
+        assert isinstance(await pool.run(), Succeeded)
+    assert "cannot be started" in caplog.text
+
+
+async def test_order_to_a_busy_fork_server_is_not_lost(tmp_path, monkeypatch):
+    async with open_pool(tmp_path) as pool:
+        outcome, reported = await pool.submit({"do": "spin"})
+        await asyncio.wait_for(reported.wait(), WAIT_S)
+        control, refusals = pool.executor._control, []
+
+        class Busy:
+            def send(self, packet):
+                if not refusals:
+                    refusals.append(packet)
+                    raise BlockingIOError
+                return control.send(packet)
+
+            def __getattr__(self, name):
+                return getattr(control, name)
+
+        monkeypatch.setattr(pool.executor, "_control", Busy())
+        pool.executor.kill("task", 1)
+        assert await asyncio.wait_for(outcome, WAIT_S) == Lost(-signal.SIGKILL)
+        assert refusals
+        monkeypatch.setattr(pool.executor, "_control", control)

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -215,6 +216,73 @@ async def test_failed_commit_is_told_to_every_caller(database, tmp_path):
     other.close()
     await database.write(lambda connection: add_key(connection, key("B")))
     assert names(database) == ["B"]
+
+
+def write_and_die(path):
+    """Commit twenty keys one after the other in a process that then kills itself."""
+    code = (
+        "import os, pathlib, sys; from openbraket.store.database import Database; "
+        "from openbraket.store.access_keys import AccessKey, add_key; "
+        "database = Database.open(pathlib.Path(sys.argv[1]), durability='normal'); "
+        "[database.write_soon(lambda c: add_key(c, AccessKey(f'{n:03}', 's', '0', 1))).result(30) "
+        "for n in range(20)]; os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], timeout=60).returncode == -9
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_log_cut_off_anywhere_leaves_a_beginning_of_the_commits(tmp_path, seed):
+    rng = random.Random(seed)
+    path = tmp_path / DATABASE_NAME
+    write_and_die(path)
+    log = path.with_name(path.name + "-wal")
+    size = log.stat().st_size
+    os.truncate(log, rng.randrange(size))
+    if seed % 2:
+        with log.open("r+b") as file:
+            file.seek(rng.randrange(log.stat().st_size + 1))
+            file.write(rng.randbytes(64))
+    try:
+        database = Database.open(path, durability="normal")
+    except StoreError:
+        raise AssertionError(f"seed {seed}: the records cannot be opened") from None
+    found = names(database)
+    assert found == [f"{number:03}" for number in range(len(found))]
+    await database.write(lambda connection: add_key(connection, key("new")))
+    with database.read() as connection:
+        assert connection.scalar(text("PRAGMA integrity_check")) == "ok"
+    database.close()
+
+
+def test_future_that_its_owner_cancels_does_not_stop_the_writer(database):
+    release = threading.Event()
+    database.write_soon(lambda connection: release.wait(30))
+    future = database.write_soon(lambda connection: 1)
+    # The thread may be about to resolve it: too late.
+    assert not future.cancel()
+    release.set()
+    assert future.result(timeout=30) == 1
+
+
+async def test_closure_that_runs_twice_takes_effect_once(database):
+    release, runs = threading.Event(), []
+    blocker = database.write_soon(lambda connection: release.wait(30))
+
+    def add(connection):
+        add_key(connection, key("A"))
+        runs.append(len(runs) + 1)
+        return runs[-1]
+
+    def fail(connection):
+        raise ProgramError("no")
+
+    pending = [database.submit(add), database.submit(fail)]
+    release.set()
+    assert await pending[0] == 2
+    with pytest.raises(ProgramError):
+        await pending[1]
+    blocker.result()
+    assert names(database) == ["A"]
 
 
 async def test_close_commits_what_was_handed_over_and_refuses_more(tmp_path):

@@ -37,6 +37,19 @@ def test_migrated_schema_equals_the_fresh_one(tmp_path, migrated):
         assert statements(migrated) == statements(fresh)
 
 
+def test_indexes_have_the_same_order_in_every_file(tmp_path, migrated):
+    """SQLite's planner decides by it where two indexes promise the same."""
+    query = (
+        "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'quantum_tasks' "
+        "AND sql IS NOT NULL ORDER BY rowid"
+    )
+    with connect(tmp_path / "fresh.sqlite3") as fresh:
+        schema.upgrade(fresh)
+        order = list(fresh.exec_driver_sql(query).scalars())
+    assert order == sorted(order)
+    assert order == list(migrated.exec_driver_sql(query).scalars())
+
+
 def test_migrated_schema_equals_the_tables(migrated):
     context = MigrationContext.configure(migrated)
     assert compare_metadata(context, metadata) == []

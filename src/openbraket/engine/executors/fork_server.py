@@ -15,6 +15,7 @@ given away. The kernel kills it when the server's thread that started it ends, a
 when it ends: no process outlives the server, however that dies.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -133,7 +134,8 @@ class ForkServer:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for other in (self._control, self._wake_in, self._wake_out):
                 other.close()
-            Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE_ADJ)
+            with contextlib.suppress(OSError):  # where /proc is hidden or read-only
+                Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE_ADJ)
             worker.serve(channel, blobs_root=self._blobs_root, is_durable=self._is_durable)
             status = 0
         except (BrokenPipeError, ConnectionResetError):

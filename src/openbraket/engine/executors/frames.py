@@ -6,7 +6,7 @@ JSON rather than pickle: the server executes nothing that a simulation's process
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any, Final
 
 import orjson
@@ -19,6 +19,7 @@ Frame = tuple[dict[str, Any], bytes]
 _LENGTHS: Final = struct.Struct("!II")
 # Larger than the largest action; anything beyond is a corrupted stream.
 FRAME_BYTES_MAX: Final = 256 << 20
+_HEADER_FIELDS: Final = tuple(field.name for field in fields(Work) if field.name != "action")
 
 
 def pack(header: dict[str, Any], body: bytes = b"") -> bytes:
@@ -29,9 +30,7 @@ def pack(header: dict[str, Any], body: bytes = b"") -> bytes:
 
 def pack_work(work: Work) -> bytes:
     """Return the message that hands an attempt to a worker."""
-    header = asdict(work)
-    action: bytes = header.pop("action")
-    return pack(header, action)
+    return pack({name: getattr(work, name) for name in _HEADER_FIELDS}, work.action)
 
 
 def unpack_work(frame: Frame) -> Work:

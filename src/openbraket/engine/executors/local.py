@@ -19,6 +19,7 @@ from typing import Any, Final, cast
 import orjson
 
 from openbraket.base.blob import Blob
+from openbraket.base.errors import OpenBraketError
 from openbraket.base.work import Work
 from openbraket.engine.executors import frames
 from openbraket.engine.executors.base import Failed, Lost, Outcome, StoredObject, Succeeded
@@ -26,6 +27,7 @@ from openbraket.engine.executors.base import Failed, Lost, Outcome, StoredObject
 # Wait before replacing what died before it was ready, so that a broken set-up does not spin.
 RESTART_DELAY_S: Final = 1.0
 STOP_S_MAX: Final = 10.0
+ORDER_RETRY_S: Final = 0.01
 _PACKET_BYTES_MAX: Final = 65536
 _SIGKILLED: Final = -9
 # Simulators bring their own threads, after the fork; a thread before it would be lost in the child.
@@ -70,6 +72,8 @@ class LocalExecutor:
         self._workers: dict[int, _Worker] = {}
         self._idle: list[_Worker] = []
         self._last_number = 0
+        # Which fork server the workers belong to: only those of the present one are replaced.
+        self._generation = 0
         self._on_free: Callable[[], None] = _do_nothing
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -122,7 +126,12 @@ class LocalExecutor:
         for worker in self._workers.values():
             work = worker.work
             if work is not None and (work.task_id, work.attempt) == (task_id, attempt):
-                self._order({"kind": "kill", "worker": worker.number})
+                self.kill_worker(worker)
+
+    def kill_worker(self, worker: "_Worker") -> None:
+        """Kill a worker; it gets no attempt any more, even if it ends its own before it dies."""
+        worker.is_doomed = True
+        self._order({"kind": "kill", "worker": worker.number})
 
     async def stop(self) -> None:
         """Kill every worker and wait until their channels are closed."""
@@ -135,10 +144,20 @@ class LocalExecutor:
         self._fork_server_ended()
         if closed:
             await asyncio.wait(closed, timeout=STOP_S_MAX)
+        for worker in list(self._workers.values()):
+            # Killed, and still held by the kernel: what it may yet write is fenced.
+            worker.abandon()
 
     def _start_fork_server(self) -> None:
         if self._is_stopping:
             return
+        try:
+            self._launch_fork_server()
+        except OSError as error:
+            _log.error("the fork server cannot be started; trying again: %s", error)
+            asyncio.get_running_loop().call_later(RESTART_DELAY_S, self._start_fork_server)
+
+    def _launch_fork_server(self) -> None:
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         code = _BOOTSTRAP.format(
             sys_path=[entry for entry in sys.path if entry],
@@ -146,46 +165,70 @@ class LocalExecutor:
             settings=orjson.dumps(self._settings).decode(),
         )
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
-                [sys.executable, "-c", code],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, **_THREAD_LIMITS},
-                # Away from the terminal: Ctrl-C is the server's, which then stops the workers.
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
+                    [sys.executable, "-c", code],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env={**os.environ, **_THREAD_LIMITS},
+                    # Away from the terminal: Ctrl-C is the server's, which then stops the workers.
+                    start_new_session=True,
+                )
+            except OSError:
+                control.close()
+                raise
         control.setblocking(False)
         self._control = control
         self._is_ready = False
+        self._generation += 1
         asyncio.get_running_loop().add_reader(control.fileno(), self._read_control)
         for _ in range(self.worker_count):
-            self._fork()
+            self._fork(self._generation)
 
-    def _fork(self) -> None:
-        if self._control is None or self._is_stopping:
+    def _fork(self, generation: int) -> None:
+        """Ask for one worker, unless its fork server is gone: the next one has asked for its own.
+
+        Args:
+            generation: Number of the fork server.
+        """
+        if self._control is None or self._is_stopping or generation != self._generation:
             return
-        self._last_number += 1
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        worker = _Worker(self._last_number, self)
-        self._workers[worker.number] = worker
+        number = self._last_number + 1
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._fork_later(generation, error)
+            return
         with theirs:
-            order = orjson.dumps({"kind": "fork", "worker": worker.number})
+            order = orjson.dumps({"kind": "fork", "worker": number})
             try:
                 socket.send_fds(self._control, [order], [theirs.fileno()])
-            except OSError:
-                # The fork server has just died; its end is read next and ends this worker too.
-                _log.debug("the fork server ended before worker %d", worker.number)
+            except OSError as error:
+                # It is busy, or it has just died: then its successor has workers of its own.
+                ours.close()
+                self._fork_later(generation, error)
+                return
+        self._last_number = number
+        ours.setblocking(False)
+        worker = _Worker(number, self, generation)
+        self._workers[number] = worker
         task = asyncio.get_running_loop().create_task(worker.connect(ours))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+    def _fork_later(self, generation: int, error: OSError) -> None:
+        _log.debug("a worker must wait: %s", error)
+        asyncio.get_running_loop().call_later(RESTART_DELAY_S, self._fork, generation)
 
     def _order(self, order: dict[str, Any]) -> None:
         if self._control is not None:
             try:
                 self._control.send(orjson.dumps(order))
+            except BlockingIOError:
+                # The fork server is busy (it imports the simulators, say).
+                asyncio.get_running_loop().call_later(ORDER_RETRY_S, self._order, order)
             except OSError as error:
                 _log.warning("order %s did not reach the fork server: %s", order["kind"], error)
 
@@ -243,12 +286,17 @@ class LocalExecutor:
     def worker_ended(self, worker: "_Worker") -> None:
         """Replace a worker that is gone."""
         self._workers.pop(worker.number, None)
-        if self._is_stopping or self._control is None:
+        if self._is_stopping or self._control is None or worker.generation != self._generation:
             return
         if worker.pid:
-            self._fork()
+            self._fork(worker.generation)
         else:
-            asyncio.get_running_loop().call_later(RESTART_DELAY_S, self._fork)
+            _log.error(
+                "worker %d ended with status %s before it was ready; starting another",
+                worker.number,
+                worker.status,
+            )
+            asyncio.get_running_loop().call_later(RESTART_DELAY_S, self._fork, worker.generation)
 
 
 class _Worker(asyncio.Protocol):
@@ -257,10 +305,13 @@ class _Worker(asyncio.Protocol):
     Args:
         number: Its name towards the fork server; never used again.
         executor: Told when the worker is free and when it is gone.
+        generation: Number of the fork server that it belongs to.
     """
 
-    def __init__(self, number: int, executor: LocalExecutor) -> None:
+    def __init__(self, number: int, executor: LocalExecutor, generation: int) -> None:
         self.number = number
+        self.generation = generation
+        self.is_doomed = False
         self.pid = 0
         self.work: Work | None = None
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -269,7 +320,7 @@ class _Worker(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._outcome: asyncio.Future[Outcome] | None = None
         self._on_progress: Callable[[float], None] = _do_nothing_with
-        self._status: int | None = None
+        self.status: int | None = None
 
     async def connect(self, channel: socket.socket) -> None:
         """Attach the channel to the event loop."""
@@ -291,40 +342,56 @@ class _Worker(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in messages of the process."""
-        for header, _ in self._reader.feed(data):
-            match header["kind"]:
-                case "ready":
-                    self.pid = header["pid"]
-                    self._executor.worker_freed(self)
-                case "progress":
-                    self._on_progress(header["fraction"])
-                case "done":
-                    self._end(_succeeded(header))
-                case "failed":
-                    self._end(Failed(header["reason"], header.get("log")))
+        try:
+            for header, _ in self._reader.feed(data):
+                self._take(header)
+        except (OpenBraketError, ValueError, LookupError, TypeError) as error:
+            # Not the worker's own code any more, whatever wrote this: the attempt is lost.
+            _log.error("worker %d sent what cannot be read: %s", self.number, error)
+            self._executor.kill_worker(self)
+
+    def _take(self, header: dict[str, Any]) -> None:
+        match header["kind"]:
+            case "ready":
+                self.pid = header["pid"]
+                self._executor.worker_freed(self)
+            case "progress":
+                self._on_progress(header["fraction"])
+            case "done":
+                self._end(_succeeded(header))
+            case "failed":
+                self._end(Failed(header["reason"], header.get("log")))
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (asyncio's signature)
         """Take note that nothing more will come."""
         self.closed.set_result(None)
         self._executor.worker_ending(self)
+        if self.status is None:
+            # Without a channel it is of no use, should it still live.
+            self._executor.kill_worker(self)
         self._end_if_gone()
+
+    def abandon(self) -> None:
+        """End the attempt of a process that cannot be waited for."""
+        self._resolve(Lost(_SIGKILLED))
 
     def exited(self, status: int) -> None:
         """Take note of the process's exit status."""
-        if self._status is None:
-            self._status = status
+        if self.status is None:
+            self.status = status
             self._executor.worker_ending(self)
             self._end_if_gone()
 
     def _end_if_gone(self) -> None:
-        if self._status is None or not self.closed.done():
+        if self.status is None or not self.closed.done():
             return
         self._executor.worker_ended(self)
-        self._resolve(Lost(self._status))
+        self._resolve(Lost(self.status))
 
     def _end(self, outcome: Outcome) -> None:
         self._resolve(outcome)
-        self._executor.worker_freed(self)
+        if not self.is_doomed:
+            self._executor.worker_freed(self)
 
     def _resolve(self, outcome: Outcome) -> None:
         future, self._outcome, self.work = self._outcome, None, None

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 
 from openbraket.base.errors import ProgramError
 from openbraket.base.work import ResultObject, RunnerOutput, Work
@@ -19,6 +20,10 @@ def run(work: Work, report) -> RunnerOutput:
             report(0.5)
             while True:
                 pass
+        case "wait":
+            report(0.5)
+            while not os.path.exists(order["file"]):  # noqa: PTH110  (needs no import)
+                time.sleep(0.01)
         case "reject":
             raise ProgramError("qubit 7 does not exist", line=3)
         case "crash":
@@ -27,6 +32,10 @@ def run(work: Work, report) -> RunnerOutput:
             sys.exit(3)
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "hang up":
+            os.closerange(3, 64)
+            while True:
+                pass
         case "print":
             os.write(1, b"noise on standard output\n")
             os.write(2, b"noise on standard error\n")
