@@ -1,5 +1,6 @@
 """The `openbraket` command."""
 
+import gc
 import logging
 import math
 import re
@@ -76,7 +77,7 @@ def serve(
         typer.Option(
             help="full: a 201 survives a power cut; normal: it survives any process's death."
         ),
-    ] = Durability.FULL,
+    ] = Durability.NORMAL,
     workers: Annotated[
         int, typer.Option(min=0, help="Worker processes; 0 means one for each processor.")
     ] = 0,
@@ -123,6 +124,8 @@ def serve(
     )
 
     def announce(url: str) -> None:
+        gc.freeze()
+        gc.enable()
         typer.echo(f"ready {url}")
         if exports:
             _print_exports(url, settings.data_dir)

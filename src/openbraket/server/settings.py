@@ -28,7 +28,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = PORT_DEFAULT
     account: str = ACCOUNT_DEFAULT
-    durability: Literal["full", "normal"] = "full"
+    durability: Literal["full", "normal"] = "normal"
     worker_count: int = 1
     memory_bytes_max: int = 1 << 30
 
