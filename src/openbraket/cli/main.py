@@ -103,12 +103,10 @@ def serve(
 
     Prints `ready URL` once it answers; its log goes to standard error.
     """
+    # Start-up makes objects that stay; collecting among them costs a tenth of its time.
+    gc.disable()
     from openbraket.server.run import run
-    from openbraket.server.settings import (
-        Settings,
-        cpu_count,
-        memory_bytes_available,
-    )
+    from openbraket.server.settings import Settings, cpu_count, memory_bytes_available
 
     logging.basicConfig(
         level=log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
