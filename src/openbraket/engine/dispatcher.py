@@ -28,7 +28,7 @@ from openbraket.base.work import Work
 from openbraket.blobs import LocalBlobs
 from openbraket.engine import states
 from openbraket.engine.executors.base import Executor, Failed, Lost, Outcome
-from openbraket.engine.outcomes import Conclusion, conclude
+from openbraket.engine.outcomes import Conclusion, conclude, delete_unused
 from openbraket.engine.recovery import recover
 from openbraket.engine.states import Status
 from openbraket.engine.waiters import EndWaiters
@@ -414,7 +414,7 @@ class Dispatcher:
             _log.warning("quantum task %s lost attempt %d; it runs again", task_id, run.attempt)
             self._add(replace(run.waiting, lost_count=run.waiting.lost_count + 1))
         if conclusion.unused_blob_ids:
-            await asyncio.to_thread(self._delete, conclusion.unused_blob_ids)
+            await asyncio.to_thread(delete_unused, self._blobs, conclusion.unused_blob_ids)
 
     async def _conclude(self, run: _Run, outcome: Outcome) -> Conclusion:
         """Apply an outcome, again and again while the records refuse it."""
@@ -480,13 +480,6 @@ class Dispatcher:
     def _progress(self, task_id: str, fraction: float) -> None:
         if self._on_progress is not None:
             self._on_progress(task_id, fraction)
-
-    def _delete(self, blob_ids: tuple[str, ...]) -> None:
-        for blob_id in blob_ids:
-            try:
-                self._blobs.delete(blob_id)
-            except StoreError as error:
-                _log.warning("%s The next sweep removes it.", error)
 
     def _spawn(self, coroutine: Coroutine[object, object, T]) -> "asyncio.Task[T]":
         task = asyncio.get_running_loop().create_task(coroutine)

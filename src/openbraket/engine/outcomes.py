@@ -4,12 +4,15 @@ The result contents are on disk before; here the task's end and the objects' rec
 together, or not at all.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
 
+from openbraket.base.errors import StoreError
+from openbraket.blobs import LocalBlobs
 from openbraket.engine import states
 from openbraket.engine.executors.base import Failed, Lost, Outcome, Succeeded
 from openbraket.engine.states import Status
@@ -18,6 +21,8 @@ from openbraket.store.quantum_tasks import NewTask, QuantumTask
 
 # Attempts that may be lost (a killed worker, a killed server) before the task is given up.
 LOST_COUNT_MAX: Final = 3
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,15 @@ def conclude(
         return Conclusion(status, unused)
 
     return work
+
+
+def delete_unused(blobs: LocalBlobs, blob_ids: Iterable[str]) -> None:
+    """Remove contents that no record names; what cannot be removed now, the next sweep removes."""
+    for blob_id in blob_ids:
+        try:
+            blobs.delete(blob_id)
+        except StoreError as error:
+            _log.warning("%s The next sweep removes it.", error)
 
 
 def describe_exit(status: int) -> str:
