@@ -81,7 +81,6 @@ class Exchange:
     credential: Scope | None = None
     account: str = ""
     secret_key: str | None = None
-    service_name: str = ""
     binding: Binding = field(init=False)
     operation: Operation = field(init=False)
     labels: dict[str, str] = field(init=False)
@@ -174,7 +173,7 @@ class Gateway:
             known = ", ".join(sorted(self._bindings))
             message = f"OpenBraket does not serve '{name}'; it serves {known}"
             raise ServiceError("NotImplemented", message, status=501)
-        exchange.service_name, exchange.binding = name, binding
+        exchange.binding = binding
 
     async def route(self, exchange: Exchange) -> None:
         """Find the operation: on the raw path, or in the body where the protocol has it there."""
@@ -202,7 +201,7 @@ class Gateway:
             return
         credential = exchange.credential
         if credential is None:
-            refusal = missing_authentication(exchange.service_name)
+            refusal = missing_authentication(exchange.binding.service.name)
             raise refusal
         key = keys.get(credential.access_key)
         if key is None:

@@ -1,10 +1,10 @@
 """GetDevice and SearchDevices."""
 
-import base64
 from typing import Any, Final
 
 from openbraket.base.ids import parse_arn
 from openbraket.devices import Device
+from openbraket.services.braket.filters import query_digest, read_token, write_token
 from openbraket.services.context import Context
 from openbraket.services.errors import InvalidRequestError, ModeledError
 from openbraket.store import quantum_tasks
@@ -51,11 +51,12 @@ async def search_devices(context: Context, params: dict[str, Any]) -> dict[str, 
                 f"'{name}' is not a filter of SearchDevices; supported: deviceArn"
             )
         devices = [device for device in devices if device.arn in device_filter["values"]]
-    start = _read_token(params["nextToken"]) if "nextToken" in params else 0
+    digest = query_digest(context.account, context.region, {"devices": params["filters"]})
+    start = read_token(params["nextToken"], digest) if "nextToken" in params else 0
     stop = start + params.get("maxResults", PAGE_SIZE_DEFAULT)
     output: dict[str, Any] = {"devices": [_summary(device) for device in devices[start:stop]]}
     if stop < len(devices):
-        output["nextToken"] = base64.urlsafe_b64encode(f"devices:{stop}".encode()).decode()
+        output["nextToken"] = write_token(stop, digest)
     return output
 
 
@@ -85,13 +86,3 @@ def _queue_info(context: Context, device: Device) -> list[dict[str, str]]:
 def shown_size(count: int, shown_max: int) -> str:
     """Return a queue size or position as the service writes it: exact, or `>2000` above a limit."""
     return str(count) if count <= shown_max else f">{shown_max}"
-
-
-def _read_token(token: str) -> int:
-    try:
-        name, _, number = base64.urlsafe_b64decode(token.encode()).decode().partition(":")
-        if name == "devices" and number.isdecimal():
-            return int(number)
-    except ValueError:  # not base 64, not UTF-8, or thousands of digits
-        pass
-    raise InvalidRequestError(f"nextToken '{token[:64]}' is not one that SearchDevices returned")

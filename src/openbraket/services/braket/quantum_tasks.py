@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
-from openbraket.base.ids import new_id, parse_arn, quantum_task_arn
+from openbraket.base.ids import new_id
 from openbraket.devices import Catalogue, Device
 from openbraket.programs.check import Checked, check_program
 from openbraket.services.braket.devices import shown_size
@@ -18,6 +18,7 @@ from openbraket.services.braket.filters import (
     read_token,
     write_token,
 )
+from openbraket.services.braket.find_task import find_task
 from openbraket.services.braket.tags import check_tags
 from openbraket.services.context import Context
 from openbraket.services.errors import InvalidRequestError, ModeledError
@@ -86,9 +87,19 @@ async def get_quantum_task(context: Context, params: dict[str, Any]) -> dict[str
         InvalidRequestError: ValidationException for text that is no task's ARN.
         ModeledError: ResourceNotFoundException for an unknown task.
     """
-    await _wait_if_fresh(context, params["quantumTaskArn"])
+    task, output = _read_task(context, params)
+    if task.status not in TERMINAL_STATUSES and context.now_ms() - task.created_at <= FRESH_MS_MAX:
+        # Small programs take milliseconds: a client that asks at once then needs one question, not
+        # several, and leaves the processors to its program meanwhile.
+        await context.dispatcher.wait_for_end(task.id, timeout_s=HOLD_S_MAX)
+        _, output = _read_task(context, params)
+    return output
+
+
+def _read_task(context: Context, params: dict[str, Any]) -> tuple[QuantumTask, dict[str, Any]]:
+    """Return the task of a GetQuantumTask and the answer about it, from one snapshot."""
     with context.database.read() as connection:
-        task = _find(connection, context, params["quantumTaskArn"])
+        task = find_task(connection, context, params["quantumTaskArn"])
         output = _summary(task) | {
             "tags": tags.list_tags(connection, task.arn),
             "deviceParameters": task.device_parameters or "{}",
@@ -100,26 +111,13 @@ async def get_quantum_task(context: Context, params: dict[str, Any]) -> dict[str
         }
         if "QueueInfo" in params.get("additionalAttributeNames", ()):
             output["queueInfo"] = _queue_info(connection, task)
-    return output | _without_none(
+    return task, output | _without_none(
         failureReason=task.failure_reason,
         jobArn=task.job_arn,
         numSuccessfulShots=task.num_successful_shots,
         associations=task.associations and orjson.loads(task.associations),
         experimentalCapabilities=task.experimental and orjson.loads(task.experimental),
     )
-
-
-async def _wait_if_fresh(context: Context, text: str) -> None:
-    """Hold a question about a task that was just created until it ends, or a moment has passed.
-
-    Small programs take milliseconds: a client that asks at once then needs one question, not
-    several, and leaves the processors to its program meanwhile.
-    """
-    with context.database.read() as connection:
-        task = _find(connection, context, text)
-    if task.status in TERMINAL_STATUSES or context.now_ms() - task.created_at > FRESH_MS_MAX:
-        return
-    await context.dispatcher.wait_for_end(task.id, timeout_s=HOLD_S_MAX)
 
 
 async def cancel_quantum_task(context: Context, params: dict[str, Any]) -> dict[str, Any]:
@@ -133,11 +131,11 @@ async def cancel_quantum_task(context: Context, params: dict[str, Any]) -> dict[
             ResourceNotFoundException for an unknown task.
     """
     with context.database.read() as connection:
-        task = _find(connection, context, params["quantumTaskArn"])
+        task = find_task(connection, context, params["quantumTaskArn"])
     await _take_token(context, _client_token(context, "CancelQuantumTask", params))
     cancelled = await context.dispatcher.cancel(task.id)
     if cancelled is None:
-        raise ModeledError("ResourceNotFoundException", _not_found(task.arn))
+        raise ModeledError("ResourceNotFoundException", f"Quantum task {task.arn} was not found")
     if cancelled.status in {"COMPLETED", "FAILED"}:
         said = f"Amazon Braket cannot cancel a quantum task in the {cancelled.status} status"
         raise ModeledError("ConflictException", f"{said}: {task.arn}")
@@ -312,29 +310,9 @@ def _token_reused(token: ClientToken) -> str:
     return f"clientToken '{token.token}' was used before with a different request"
 
 
-def _find(connection: Connection, context: Context, text: str) -> QuantumTask:
-    arn = parse_arn(text)
-    if arn is None or arn.service != "braket" or arn.kind != "quantum-task":
-        raise InvalidRequestError(
-            f"'{text}' is not the ARN of a quantum task; "
-            "expected arn:aws:braket:REGION:ACCOUNT:quantum-task/ID"
-        )
-    task = quantum_tasks.get(connection, arn.name)
-    is_callers = (arn.account, arn.region) == (context.account, context.region)
-    if task is None or not is_callers or task.arn != text:
-        raise ModeledError("ResourceNotFoundException", _not_found(text))
-    return task
-
-
-def _not_found(text: str) -> str:
-    return f"Quantum task {text} was not found"
-
-
 def _summary(task: QuantumTask) -> dict[str, Any]:
     output: dict[str, Any] = {
-        "quantumTaskArn": quantum_task_arn(
-            region=task.region, account=task.account, task_id=task.id
-        ),
+        "quantumTaskArn": task.arn,
         "status": task.status,
         "deviceArn": task.device_arn,
         "shots": task.shots,

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from openbraket.base.ids import parse_arn
+from openbraket.services.braket.find_task import find_task
 from openbraket.services.context import Context
-from openbraket.services.errors import InvalidRequestError, ModeledError
-from openbraket.store import quantum_tasks, tags
+from openbraket.services.errors import InvalidRequestError
+from openbraket.store import tags
 
 TAG_COUNT_MAX: Final = 50
 TAG_KEY_LENGTH_MAX: Final = 128
@@ -97,14 +97,5 @@ def _too_many(count: int) -> str:
 
 
 def _require_resource(connection: Connection, context: Context, text: str) -> None:
-    arn = parse_arn(text)
-    if arn is None or arn.service != "braket" or arn.kind != "quantum-task":
-        raise InvalidRequestError(
-            f"'{text}' is not the ARN of a resource that can be tagged; "
-            "expected arn:aws:braket:REGION:ACCOUNT:quantum-task/ID"
-        )
-    task = quantum_tasks.get(connection, arn.name)
-    is_callers = (arn.account, arn.region) == (context.account, context.region)
-    # Tags are kept by the ARN's text, so another spelling must not pass.
-    if task is None or not is_callers or task.arn != text:
-        raise ModeledError("ResourceNotFoundException", f"Resource {text} was not found")
+    kind = "a resource that can be tagged"
+    find_task(connection, context, text, kind=kind, noun="Resource")
