@@ -149,7 +149,7 @@ class House:
         """Whether nothing runs and every budget is given back."""
         dispatcher = self.dispatcher
         counts = (
-            dispatcher.running_count,
+            dispatcher.running_counts().total(),
             dispatcher._memory_bytes,
             dispatcher._thread_count,
             dispatcher._returning_count,

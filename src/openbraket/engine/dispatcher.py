@@ -16,8 +16,9 @@ outcome, and only with the attempt's number.
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
@@ -27,6 +28,7 @@ from openbraket.base.errors import StoreError
 from openbraket.base.work import Work
 from openbraket.blobs import LocalBlobs
 from openbraket.engine import states
+from openbraket.engine.attempt import Run
 from openbraket.engine.cancelling import CancelResult, Confirm, cancel
 from openbraket.engine.executors.base import Executor, Failed, Lost, Outcome
 from openbraket.engine.outcomes import Conclusion, conclude, delete_unused
@@ -47,25 +49,6 @@ RETRY_S_MAX: Final = 5.0
 START_RECORD_DELAY_S: Final = 0.01
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Run:
-    """One attempt under way."""
-
-    waiting: WaitingTask
-    task: QuantumTask | NewTask
-    attempt: int
-    started_at: int
-    memory_bytes: int
-    thread_count: int
-    # The change that records the start: None before it is handed over.
-    recording: "asyncio.Future[frozenset[str]] | None" = None
-
-    def is_start_recorded(self) -> bool:
-        """Return whether it is certain that the record has met the start."""
-        recording = self.recording
-        return recording is not None and recording.done() and recording.exception() is None
 
 
 class Dispatcher:
@@ -114,9 +97,9 @@ class Dispatcher:
         self._queue = TaskQueue()
         # Waiting tasks whose record still says CREATED.
         self._unqueued: dict[str, None] = {}
-        self._running: dict[str, _Run] = {}
+        self._running: dict[str, Run] = {}
         # Attempts whose start is not handed to the records yet.
-        self._unrecorded: dict[str, _Run] = {}
+        self._unrecorded: dict[str, Run] = {}
         self._memory_bytes = 0
         self._thread_count = 0
         # Lost attempts whose tasks are on their way back to the front of the queue.
@@ -128,9 +111,22 @@ class Dispatcher:
         self._end_waiters = EndWaiters()
 
     @property
-    def running_count(self) -> int:
-        """How many attempts are under way."""
-        return len(self._running)
+    def memory_bytes(self) -> int:
+        """What admission counts for the attempts under way."""
+        return self._memory_bytes
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether an attempt runs or could start now."""
+        return self._executor.free_count > 0 or bool(self._running)
+
+    def running_counts(self) -> Counter[str]:
+        """Return how many attempts are under way, by device."""
+        return Counter(run.task.device_arn for run in self._running.values())
+
+    def waiting_devices(self) -> tuple[str, ...]:
+        """Return the devices that have waiting tasks; `queue_depth` says how many."""
+        return self._queue.devices()
 
     async def start(self) -> None:
         """Recover what the last run left, load the queue and start the executor.
@@ -321,7 +317,8 @@ class Dispatcher:
             settings=self._runner_settings,
         )
         waiting = replace(waiting, status="QUEUED", attempt=attempt, lost_count=lost_count)
-        run = _Run(waiting, task, attempt, self._clock(), task.memory_bytes, thread_count)
+        run = Run(waiting, task, attempt, self._clock(), task.memory_bytes, thread_count)
+        run.count_start()
         ended = self._executor.submit(work, lambda fraction: self._progress(task.id, fraction))
         self._running[task.id] = run
         self._memory_bytes += run.memory_bytes
@@ -359,7 +356,7 @@ class Dispatcher:
         recording.add_done_callback(lambda recorded: self._see_starts(runs, recorded))
 
     def _see_starts(
-        self, runs: Mapping[str, _Run], recording: "asyncio.Future[frozenset[str]]"
+        self, runs: Mapping[str, Run], recording: "asyncio.Future[frozenset[str]]"
     ) -> None:
         error = recording.exception()
         if error is not None:
@@ -369,7 +366,7 @@ class Dispatcher:
             # The record has moved on (a cancel came first): nobody wants this attempt.
             self._executor.kill(task_id, runs[task_id].attempt)
 
-    def _record_later(self, runs: Mapping[str, _Run], error: BaseException) -> None:
+    def _record_later(self, runs: Mapping[str, Run], error: BaseException) -> None:
         """Try again for what still runs; an outcome that comes first makes up for it."""
         _log.error("%d starts could not be recorded: %s", len(runs), error)
         for task_id, run in runs.items():
@@ -389,7 +386,7 @@ class Dispatcher:
             return f"This service cannot run actions of type {task.action_type}."
         return None
 
-    async def _follow(self, run: _Run, ended: asyncio.Future[Outcome]) -> None:
+    async def _follow(self, run: Run, ended: asyncio.Future[Outcome]) -> None:
         """See one attempt to its end."""
         outcome = await ended
         task_id = run.task.id
@@ -398,7 +395,12 @@ class Dispatcher:
         self._memory_bytes -= run.memory_bytes
         self._thread_count -= run.thread_count
         if isinstance(outcome, Failed) and outcome.log is not None:
-            _log.error("quantum task %s failed inside the service: %s", task_id, outcome.log)
+            _log.error(
+                "quantum task %s failed inside the service: %s",
+                task_id,
+                outcome.log,
+                extra={"arn": run.task.arn},
+            )
         is_lost = isinstance(outcome, Lost)
         self._returning_count += is_lost
         self._wake()
@@ -409,13 +411,19 @@ class Dispatcher:
             del self._running[task_id]
             self._end_waiters.tell(task_id)
             self._wake()
+        run.count_end(conclusion.status, self._clock())
         if conclusion.status == Status.QUEUED and not self._is_stopping:
-            _log.warning("quantum task %s lost attempt %d; it runs again", task_id, run.attempt)
+            _log.warning(
+                "quantum task %s lost attempt %d; it runs again",
+                task_id,
+                run.attempt,
+                extra={"arn": run.task.arn},
+            )
             self._add(replace(run.waiting, lost_count=run.waiting.lost_count + 1))
         if conclusion.unused_blob_ids:
             await asyncio.to_thread(delete_unused, self._blobs, conclusion.unused_blob_ids)
 
-    async def _conclude(self, run: _Run, outcome: Outcome) -> Conclusion:
+    async def _conclude(self, run: Run, outcome: Outcome) -> Conclusion:
         """Apply an outcome, again and again while the records refuse it."""
         retry_s = RETRY_S_FIRST
         while True:

@@ -93,6 +93,10 @@ class TaskQueue:
         """
         return bisect_left(self._places.get(task.device_arn, ()), (-task.priority, task.seq))
 
+    def devices(self) -> tuple[str, ...]:
+        """Return the devices that have waiting tasks."""
+        return tuple(self._places)
+
     def depth(self, device_arn: str, priority: int) -> int:
         """Return how many tasks of a device wait with this priority."""
         places = self._places.get(device_arn, ())

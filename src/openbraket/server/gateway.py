@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, runtime_checkable
 
+from openbraket.base import metrics
 from openbraket.base.errors import OpenBraketError
 from openbraket.base.ids import new_id
 from openbraket.server.keys import KeyRing
@@ -140,16 +141,18 @@ class Gateway:
         except OpenBraketError as error:
             self._refuse(exchange, translate(error))
         except ClientGoneError:
-            _log.info("%s client closed the connection", _describe(exchange))
+            fields = _fields(exchange)
+            _log.info("%s client closed the connection", _describe(exchange), extra=fields)
             return
         except asyncio.CancelledError:
             exchange.is_last = True
             text = "The server is stopping; please try again"
             self._refuse(exchange, ServiceError("ServiceUnavailable", text, status=503))
         except Exception:
-            _log.exception("%s failed", _describe(exchange))
+            _log.exception("%s failed", _describe(exchange), extra=_fields(exchange))
             text = "The server failed; its log has the reason under this request id"
             self._refuse(exchange, ServiceError("InternalServiceException", text, status=500))
+        _count(exchange)
         try:
             if exchange.response is not None:
                 await _send_response(exchange, exchange.response, send)
@@ -278,6 +281,7 @@ class Gateway:
             error.code,
             _one_line(error.message),
             milliseconds,
+            extra={**_fields(exchange), "status": error.status},
         )
         response = binding.service.serialize_error(
             error,
@@ -408,6 +412,36 @@ def _describe(exchange: Exchange) -> str:
     name = operation.name if operation else "-"
     path = request.raw_path[:PATH_LOGGED_LENGTH_MAX]
     return f"{exchange.request_id} {request.method} {path} {name}"
+
+
+def _count(exchange: Exchange) -> None:
+    """Count an answered request, and log it where the log says everything."""
+    binding = getattr(exchange, "binding", None)
+    operation = getattr(exchange, "operation", None)
+    service_name = binding.service.name if binding is not None else "-"
+    operation_name = operation.name if operation is not None else "-"
+    status = exchange.response.status if exchange.response is not None else 0
+    seconds = time.perf_counter() - exchange.started
+    metrics.REQUESTS.labels(service_name, operation_name, status).inc()
+    metrics.REQUEST_SECONDS.labels(service_name, operation_name).observe(seconds)
+    if _log.isEnabledFor(logging.DEBUG):
+        text = "%s %d (%.1f ms)"
+        extra = {**_fields(exchange), "status": status}
+        _log.debug(text, _describe(exchange), status, 1000 * seconds, extra=extra)
+
+
+def _fields(exchange: Exchange) -> dict[str, object]:
+    """Return what a structured log says of a request; see `server.log_format.FIELDS`."""
+    operation = getattr(exchange, "operation", None)
+    params = getattr(exchange, "params", {})
+    arns = [value for name, value in params.items() if name.lower().endswith("arn")]
+    return {
+        "request_id": exchange.request_id,
+        "operation": operation.name if operation is not None else None,
+        "account": exchange.account or None,
+        "duration_ms": round(1000 * (time.perf_counter() - exchange.started), 3),
+        "arn": arns[0] if arns else None,
+    }
 
 
 def _one_line(text: str) -> str:

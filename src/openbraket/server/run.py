@@ -83,7 +83,7 @@ async def _serve(
 ) -> None:
     async with assemble(settings, catalogue) as gateway:
         config = uvicorn.Config(
-            build_app(gateway),
+            build_app(gateway, data_dir=settings.data_dir),
             http=Connection,
             ws="none",
             lifespan="off",

@@ -17,6 +17,7 @@ import asyncio
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
@@ -25,6 +26,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from openbraket.base import metrics
 from openbraket.base.errors import StoreError
 
 T = TypeVar("T")
@@ -138,7 +140,10 @@ class Writer:
                 item = self._queue.get()
             is_open = item is not None
             if batch:
+                started = time.perf_counter()
                 self._commit(batch)
+                metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
+                metrics.COMMIT_CHANGES.observe(len(batch))
                 _resolve(batch)
 
     def _commit(self, batch: list[_Item]) -> None:

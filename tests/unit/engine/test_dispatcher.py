@@ -233,7 +233,7 @@ async def test_task_cancelled_before_the_dispatcher_hears_of_it_never_starts(dat
         )
         assert await house.statuses(task_id) == ["CANCELLED"]
         assert house.executor.started == []
-        assert house.dispatcher.running_count == 0
+        assert house.dispatcher.running_counts().total() == 0
 
 
 async def test_attempt_whose_task_was_cancelled_unheard_is_killed(data_dir):

@@ -160,7 +160,7 @@ class TaskMachine(RuleBasedStateMachine):
             return
         dispatcher = self.house.dispatcher
         assert 0 <= dispatcher._memory_bytes <= 100
-        assert dispatcher.running_count >= len(self.house.executor.running)
+        assert dispatcher.running_counts().total() >= len(self.house.executor.running)
         running = [work.task_id for work, _, _ in self.house.executor.running.values()]
         assert len(running) == len(set(running)) <= self.slots
 

@@ -18,6 +18,7 @@ from typing import Any, Final, cast
 
 import orjson
 
+from openbraket.base import metrics
 from openbraket.base.blob import Blob
 from openbraket.base.errors import OpenBraketError
 from openbraket.base.work import Work
@@ -288,6 +289,7 @@ class LocalExecutor:
         self._workers.pop(worker.number, None)
         if self._is_stopping or self._control is None or worker.generation != self._generation:
             return
+        metrics.WORKER_DEATHS.inc()
         if worker.pid:
             self._fork(worker.generation)
         else:
@@ -354,6 +356,7 @@ class _Worker(asyncio.Protocol):
         match header["kind"]:
             case "ready":
                 self.pid = header["pid"]
+                metrics.WORKER_STARTS.inc()
                 self._executor.worker_freed(self)
             case "progress":
                 self._on_progress(header["fraction"])

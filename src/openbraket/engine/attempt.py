@@ -1,0 +1,57 @@
+"""One attempt of a quantum task while it is under way."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from openbraket.base import metrics
+from openbraket.engine.states import Status
+from openbraket.store.quantum_tasks import NewTask, QuantumTask, WaitingTask
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+@dataclass(slots=True)
+class Run:
+    """One attempt under way.
+
+    Attributes:
+        waiting: What returns to the queue if the attempt is lost.
+        task: The task as it was known when the attempt began.
+        attempt: The attempt's number, the fencing token.
+        started_at: Milliseconds since the epoch.
+        memory_bytes: What the attempt may use, by admission's estimate.
+        thread_count: How many threads the attempt has.
+        recording: The change that records the start; None before it is handed over.
+    """
+
+    waiting: WaitingTask
+    task: QuantumTask | NewTask
+    attempt: int
+    started_at: int
+    memory_bytes: int
+    thread_count: int
+    recording: "asyncio.Future[frozenset[str]] | None" = None
+
+    def is_start_recorded(self) -> bool:
+        """Return whether it is certain that the record has met the start."""
+        recording = self.recording
+        return recording is not None and recording.done() and recording.exception() is None
+
+    def count_start(self) -> None:
+        """Count how long the task has waited."""
+        waiting_s = max(0, self.started_at - self.task.created_at) / 1000
+        metrics.TASK_WAITING_SECONDS.labels(self.task.device_arn).observe(waiting_s)
+
+    def count_end(self, status: Status | None, now: int) -> None:
+        """Count an outcome that took effect.
+
+        Args:
+            status: What the outcome led to; None where it was dropped.
+            now: Milliseconds since the epoch.
+        """
+        if status is not None:
+            device_arn = self.task.device_arn
+            metrics.TASKS_ENDED.labels(device_arn, status.value).inc()
+            run_s = max(0, now - self.started_at) / 1000
+            metrics.TASK_RUN_SECONDS.labels(device_arn).observe(run_s)
