@@ -12,6 +12,7 @@ import typer
 
 from openbraket import __version__
 from openbraket.base.errors import OpenBraketError
+from openbraket.cli import data
 from openbraket.cli.device import device_app
 from openbraket.cli.options import DATA_DIR_DEFAULT, DataDir, fail
 
@@ -26,6 +27,8 @@ key_app = typer.Typer(
 )
 app.add_typer(key_app, name="key")
 app.add_typer(device_app, name="device")
+app.command()(data.backup)
+app.command()(data.check)
 
 
 def _check_account(value: str) -> str:

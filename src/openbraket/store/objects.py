@@ -4,7 +4,7 @@ The file is complete before its record is written, and removed only after the re
 it is gone: functions that take a file out of the records return its name for that purpose.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,6 +112,9 @@ _LIST_BETWEEN = Statement(
     _LISTED.where(objects.c.key < bindparam("stop")).order_by(objects.c.key).limit(_LIMIT)
 )
 _BLOB_IDS = Statement(select(objects.c.blob_id))
+_HELD = Statement(
+    select(objects.c.bucket, objects.c.key, objects.c.blob_id, objects.c.size, objects.c.etag)
+)
 _PART_BLOB_IDS = Statement(select(upload_parts.c.blob_id))
 
 # Rows read at once where a delimiter may make most of them useless.
@@ -262,6 +265,22 @@ def end_of_prefix(prefix: str) -> str | None:
             return prefix[:-1] + chr(following)
         prefix = prefix[:-1]
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an object's record says of its content."""
+
+    bucket: str
+    key: str
+    blob_id: str
+    size: int
+    etag: str
+
+
+def list_held(connection: Connection) -> Iterator[Held]:
+    """Give every object with the content that it holds, in no order."""
+    return (Held(*row) for row in _HELD.all(connection))
 
 
 def known_blob_ids(connection: Connection) -> set[str]:

@@ -1,0 +1,136 @@
+"""Copying a data directory while its server runs, and checking one.
+
+A backup is a data directory itself: `openbraket serve --data-dir BACKUP` runs on it. Contents are
+copied before the records that name them, so a backup that is cut short is the one before it.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from openbraket.base.errors import StoreError
+from openbraket.blobs import LocalBlobs
+from openbraket.blobs.copying import copy_contents
+from openbraket.store import objects
+from openbraket.store.database import DATABASE_NAME
+from openbraket.store.snapshot import copy_records, damages, open_snapshot
+
+Report = Callable[[str, float], None]
+
+# Contents may be deleted while they are copied; then newer records are taken, so many times.
+ROUND_COUNT_MAX: Final = 5
+_NEW_SUFFIX: Final = ".new"
+_READ_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """What a backup holds.
+
+    Attributes:
+        content_count: Contents that its records name.
+        record_bytes: Size of its records.
+    """
+
+    content_count: int
+    record_bytes: int
+
+
+def back_up(data_dir: Path, target: Path, report: Report) -> Backup:
+    """Copy a data directory; a server may be running on it.
+
+    Args:
+        data_dir: What is copied.
+        target: Where the copy goes: a folder that is absent, empty, or an earlier backup, which is
+            brought up to date.
+        report: Called now and then with what is being done and its share, 0 to 1.
+
+    Raises:
+        StoreError: Something cannot be read or written, or contents that the records name are gone.
+    """
+    records = data_dir / DATABASE_NAME
+    if not records.exists():
+        raise StoreError(f"{data_dir} is no data directory: it has no {DATABASE_NAME}.")
+    if target.resolve() == data_dir.resolve():
+        raise StoreError(f"{target} is the data directory itself; a backup goes elsewhere.")
+    if target.is_dir() and any(target.iterdir()) and not (target / DATABASE_NAME).exists():
+        raise StoreError(f"{target} has other files in it; a backup needs an empty folder.")
+    source, copies = LocalBlobs(data_dir), LocalBlobs(target)
+    fresh = target / (DATABASE_NAME + _NEW_SUFFIX)
+    for _ in range(ROUND_COUNT_MAX):
+        copy_records(records, fresh, lambda share: report("records", share))
+        with open_snapshot(fresh) as connection:
+            blob_ids = objects.known_blob_ids(connection)
+        missing = copy_contents(source, copies, blob_ids, lambda share: report("contents", share))
+        if not missing:
+            break
+    else:
+        raise StoreError(
+            f"{len(missing)} contents that the records name are missing in {data_dir}, "
+            f"{missing[0]} among them; `openbraket check` lists them."
+        )
+    fresh.replace(target / DATABASE_NAME)
+    copies.sweep(blob_ids, older_than_s=0)
+    return Backup(len(blob_ids), (target / DATABASE_NAME).stat().st_size)
+
+
+def check(data_dir: Path, report: Report, *, reads_contents: bool) -> list[str]:
+    """Return what is wrong in a data directory; empty for a sound one.
+
+    Args:
+        data_dir: What is looked at; a server may be running on it. Not changed.
+        report: Called now and then with what is being done and its share, 0 to 1.
+        reads_contents: Whether to read every object and compare its MD5 with its record.
+
+    Raises:
+        StoreError: The records cannot be read.
+    """
+    records = data_dir / DATABASE_NAME
+    if not records.exists():
+        raise StoreError(f"{data_dir} is no data directory: it has no {DATABASE_NAME}.")
+    report("records", 0.0)
+    findings = [f"records: {finding}" for finding in damages(records)]
+    if findings:
+        return findings
+    blobs = LocalBlobs(data_dir)
+    held = _held(records)
+    suspects: dict[objects.Held, str] = {}
+    for count, item in enumerate(held, start=1):
+        finding = _finding(blobs, item, reads_contents=reads_contents)
+        if finding:
+            suspects[item] = finding
+        report("objects", count / len(held))
+    # What was deleted or replaced meanwhile is no damage.
+    still_held = _held(records) if suspects else set()
+    return [finding for item, finding in suspects.items() if item in still_held]
+
+
+def _held(records: Path) -> set[objects.Held]:
+    with open_snapshot(records) as connection:
+        return set(objects.list_held(connection))
+
+
+def _finding(blobs: LocalBlobs, item: objects.Held, *, reads_contents: bool) -> str:
+    """Return what is wrong with an object's content, or ""."""
+    name = f"s3://{item.bucket}/{item.key}"
+    path = blobs.path(item.blob_id)
+    try:
+        size = path.stat().st_size
+        if size != item.size:
+            return f"{name}: its content has {size} bytes instead of {item.size}"
+        # Objects of several parts have another kind of ETag, with a hyphen.
+        if reads_contents and "-" not in item.etag and _md5(path) != item.etag.strip('"'):
+            return f"{name}: its content is not the one that was stored"
+    except OSError as error:
+        return f"{name}: its content {item.blob_id} cannot be read: {error.strerror}"
+    return ""
+
+
+def _md5(path: Path) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while piece := file.read(_READ_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
