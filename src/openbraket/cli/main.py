@@ -154,6 +154,15 @@ def serve(
             help="Where changes of status are told: file:PATH, a URL, sqs+URL or eventbridge+URL."
         ),
     ] = "",
+    kept_days: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=36500,
+            help="Days that records of ended tasks and jobs are kept; 0 keeps them. "
+            "Objects in S3 stay.",
+        ),
+    ] = 0,
     lenient: Annotated[
         bool,
         typer.Option("--lenient", help="Run analog programs beyond their device, with warnings."),
@@ -207,6 +216,7 @@ def serve(
         is_strict=strict,
         events_to=events_to,
         is_lenient=lenient,
+        kept_days=kept_days,
         analog_noise=analog_noise.value,
         phase_sign=phase_sign.value,
     )

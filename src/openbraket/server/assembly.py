@@ -19,6 +19,7 @@ from openbraket.engine.executors.local import LocalExecutor
 from openbraket.programs.ahs import AhsParameters
 from openbraket.server.gateway import BASE_HOSTS, Binding, Gateway
 from openbraket.server.keys import KeyRing
+from openbraket.server.retention_chore import forget_records_forever
 from openbraket.server.settings import Settings
 from openbraket.server.token_chore import forget_tokens_forever
 from openbraket.services import braket, ecr, iam, logs, s3, sts
@@ -117,6 +118,9 @@ async def assemble(
             asyncio.create_task(availability.watch(database, dispatcher.set_closed)),
             asyncio.create_task(forget_tokens_forever(database, now_ms)),
         ]
+        if settings.kept_days:
+            forget = forget_records_forever(database, now_ms, kept_days=settings.kept_days)
+            chores.append(asyncio.create_task(forget))
         try:
             yield Gateway(_bindings(), resources, keys, account=settings.account, throttle=throttle)
         finally:

@@ -32,6 +32,7 @@ class Settings:
         events_to: Address that changes of status are told to; "" for nowhere.
         is_lenient: Whether analog programs beyond their device run, with warnings.
         analog_noise: Whether analog devices have the errors that they state: `device` or `none`.
+        kept_days: Days after their end that records of tasks and jobs are kept; 0: for ever.
         phase_sign: Of the drive of analog devices: as `documented`, or as the `local_simulator` of
             Braket's SDK has it.
     """
@@ -50,6 +51,7 @@ class Settings:
     is_strict: bool = False
     events_to: str = ""
     is_lenient: bool = False
+    kept_days: int = 0
     analog_noise: Literal["device", "none"] = "device"
     phase_sign: Literal["documented", "local_simulator"] = "documented"
 
