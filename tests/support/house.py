@@ -150,8 +150,9 @@ class House:
         dispatcher = self.dispatcher
         counts = (
             dispatcher.running_counts().total(),
-            dispatcher._memory_bytes,
-            dispatcher._thread_count,
+            dispatcher._room.memory_bytes,
+            dispatcher._room.thread_count,
+            dispatcher._room.extra_used,
             dispatcher._returning_count,
             len(dispatcher._unrecorded),
             len(dispatcher._end_waiters),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from openbraket.base import metrics
+from openbraket.engine.room import Share
 from openbraket.engine.states import Status
 from openbraket.store.quantum_tasks import NewTask, QuantumTask, WaitingTask
 
@@ -20,8 +21,7 @@ class Run:
         task: The task as it was known when the attempt began.
         attempt: The attempt's number, the fencing token.
         started_at: Milliseconds since the epoch.
-        memory_bytes: What the attempt may use, by admission's estimate.
-        thread_count: How many threads the attempt has.
+        share: What the attempt has of the machine.
         recording: The change that records the start; None before it is handed over.
     """
 
@@ -29,8 +29,7 @@ class Run:
     task: QuantumTask | NewTask
     attempt: int
     started_at: int
-    memory_bytes: int
-    thread_count: int
+    share: Share
     recording: "asyncio.Future[frozenset[str]] | None" = None
 
     def is_start_recorded(self) -> bool:

@@ -1,10 +1,10 @@
 """The dispatcher: decides which task starts when, and sees every attempt to its end.
 
 It runs on the server's event loop and is woken, never polling: by a new task, by a free worker, by
-memory that is given back, by a cancel, by a device that opens. Tasks start in the order (priority,
-acceptance); those of a closed device wait apart. When the first one does not fit beside what runs,
-nothing overtakes it: the running attempts end, and then it fits. So no task starves, and each
-device's queue positions are exact.
+memory that is given back, by a cancel, by a device that opens. Tasks start in the order of `queue`.
+When the first one does not fit beside what runs, nothing overtakes it in the memory and threads
+that it needs: the running attempts end, and then it fits. Only the extra places of `room`, which it
+could not use, go to small tasks meanwhile. So neither wide nor small tasks starve.
 
 Order of effects. The worker gets the work at once; that the attempt has started is recorded a
 moment later, or in the transaction of its outcome where that comes first, which spares small tasks
@@ -34,6 +34,7 @@ from openbraket.engine.executors.base import Executor, Failed, Lost, Outcome
 from openbraket.engine.outcomes import Conclusion, conclude, delete_unused
 from openbraket.engine.queue import TaskQueue
 from openbraket.engine.recovery import recover
+from openbraket.engine.room import Room
 from openbraket.engine.states import Status
 from openbraket.engine.waiters import EndWaiters
 from openbraket.store import quantum_tasks, transitions
@@ -61,6 +62,7 @@ class Dispatcher:
         runners: Runner module by action type.
         memory_bytes_max: What all attempts together may use, by admission's estimates, in bytes.
         thread_count_max: What all attempts together may use; a task that wants more gets this.
+        extra_count: Places beyond these limits that only small tasks can have; see `room`.
         seed: Seed of tasks that name none; None has their samples differ.
         clock: Milliseconds since the epoch.
         start_record_delay_s: How long after its start an attempt is recorded as RUNNING.
@@ -77,6 +79,7 @@ class Dispatcher:
         runners: Mapping[str, str],
         memory_bytes_max: int,
         thread_count_max: int,
+        extra_count: int = 0,
         seed: int | None = None,
         clock: Callable[[], int] = now_ms,
         start_record_delay_s: float = START_RECORD_DELAY_S,
@@ -87,8 +90,7 @@ class Dispatcher:
         self._blobs = blobs
         self._executor = executor
         self._runners = runners
-        self._memory_bytes_max = memory_bytes_max
-        self._thread_count_max = thread_count_max
+        self._room = Room(memory_bytes_max, thread_count_max, extra_count)
         self._seed = seed
         self._clock = clock
         self._start_record_delay_s = start_record_delay_s
@@ -100,8 +102,6 @@ class Dispatcher:
         self._running: dict[str, Run] = {}
         # Attempts whose start is not handed to the records yet.
         self._unrecorded: dict[str, Run] = {}
-        self._memory_bytes = 0
-        self._thread_count = 0
         # Lost attempts whose tasks are on their way back to the front of the queue.
         self._returning_count = 0
         self._is_pump_due = False
@@ -113,7 +113,7 @@ class Dispatcher:
     @property
     def memory_bytes(self) -> int:
         """What admission counts for the attempts under way."""
-        return self._memory_bytes
+        return self._room.memory_bytes
 
     @property
     def is_ready(self) -> bool:
@@ -251,27 +251,19 @@ class Dispatcher:
         # A task on its way back was accepted earlier than some that wait: they let it pass.
         can_start = not self._is_stopping and self._returning_count == 0
         while can_start and self._executor.free_count > 0:
-            task = self._queue.first()
-            if task is None or not self._fits(task):
+            task, is_extra = self._queue.first(), False
+            if task is not None and not self._room.fits(task):
+                task, is_extra = self._queue.first_small(), True
+            if task is None or (is_extra and not self._room.fits_extra(task)):
                 break
-            self._queue.discard(task.id)
+            self._queue.start(task)
             self._unqueued.pop(task.id, None)
-            self._launch(task)
+            self._launch(task, is_extra=is_extra)
         if self._unqueued and not self._is_stopping:
             self._record_queued(list(self._unqueued))
             self._unqueued.clear()
 
-    def _fits(self, task: WaitingTask) -> bool:
-        """Return whether a task fits beside what runs; one that never will is let through."""
-        if task.memory_bytes > self._memory_bytes_max:
-            return True
-        thread_count = min(task.thread_count, self._thread_count_max)
-        return (
-            self._memory_bytes + task.memory_bytes <= self._memory_bytes_max
-            and self._thread_count + thread_count <= self._thread_count_max
-        )
-
-    def _launch(self, waiting: WaitingTask) -> None:
+    def _launch(self, waiting: WaitingTask, *, is_extra: bool) -> None:
         """Begin a task's next attempt; see the module on the order of effects."""
         task: QuantumTask | NewTask | None
         action: bytes | None
@@ -298,7 +290,7 @@ class Dispatcher:
         if refusal is not None:
             self._spawn(self._refuse(waiting, refusal))
             return
-        thread_count = min(task.thread_count, self._thread_count_max)
+        share = self._room.take(waiting, is_extra=is_extra)
         work = Work(
             task_id=task.id,
             attempt=attempt,
@@ -309,7 +301,7 @@ class Dispatcher:
             action=action,
             device_parameters=task.device_parameters,
             created_at=task.created_at,
-            thread_count=thread_count,
+            thread_count=share.thread_count,
             memory_bytes=task.memory_bytes,
             output_bucket=task.output_bucket,
             output_directory=task.output_directory,
@@ -317,12 +309,10 @@ class Dispatcher:
             settings=self._runner_settings,
         )
         waiting = replace(waiting, status="QUEUED", attempt=attempt, lost_count=lost_count)
-        run = Run(waiting, task, attempt, self._clock(), task.memory_bytes, thread_count)
+        run = Run(waiting, task, attempt, self._clock(), share)
         run.count_start()
         ended = self._executor.submit(work, lambda fraction: self._progress(task.id, fraction))
         self._running[task.id] = run
-        self._memory_bytes += run.memory_bytes
-        self._thread_count += run.thread_count
         if not self._unrecorded:
             delay_s = self._start_record_delay_s
             asyncio.get_running_loop().call_later(delay_s, self._record_starts)
@@ -377,10 +367,10 @@ class Dispatcher:
 
     def _refusal(self, task: QuantumTask | NewTask) -> str | None:
         """Return why a task can never run, or None."""
-        if task.memory_bytes > self._memory_bytes_max:
+        if task.memory_bytes > self._room.memory_bytes_max:
             return (
                 f"The quantum task needs {task.memory_bytes} bytes of memory; "
-                f"this service can give at most {self._memory_bytes_max}."
+                f"this service can give at most {self._room.memory_bytes_max}."
             )
         if task.action_type not in self._runners:
             return f"This service cannot run actions of type {task.action_type}."
@@ -392,8 +382,7 @@ class Dispatcher:
         task_id = run.task.id
         if self._unrecorded.get(task_id) is run:
             del self._unrecorded[task_id]
-        self._memory_bytes -= run.memory_bytes
-        self._thread_count -= run.thread_count
+        self._room.give_back(run.share)
         if isinstance(outcome, Failed) and outcome.log is not None:
             _log.error(
                 "quantum task %s failed inside the service: %s",

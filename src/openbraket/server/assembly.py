@@ -84,6 +84,7 @@ async def assemble(
             runners=RUNNERS,
             memory_bytes_max=settings.memory_bytes_max,
             thread_count_max=settings.worker_count,
+            extra_count=_extra_count(settings.worker_count),
             seed=settings.seed,
             runner_settings={
                 "analog_noise": settings.analog_noise,
@@ -159,6 +160,14 @@ async def _start_events(
     )
     await sender.start()
     return sender
+
+
+def _extra_count(worker_count: int) -> int:
+    """Return how many workers may run small tasks beside wide ones: a quarter, rounded up.
+
+    A wide task needs a worker process for itself, so one worker alone has no such place.
+    """
+    return min(-(-worker_count // 4), worker_count - 1)
 
 
 class _Bindings(Mapping[str, Binding]):

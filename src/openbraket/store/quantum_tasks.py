@@ -151,6 +151,7 @@ class WaitingTask:
 
     seq: int
     id: str
+    account: str
     device_arn: str
     status: str
     attempt: int
@@ -260,6 +261,7 @@ def create(connection: Connection, task: NewTask) -> WaitingTask:
     return WaitingTask(
         seq=seq,
         id=task.id,
+        account=task.account,
         device_arn=task.device_arn,
         status=task.status,
         attempt=0,

@@ -229,7 +229,9 @@ async def test_task_cancelled_before_the_dispatcher_hears_of_it_never_starts(dat
         with house.database.read() as connection:
             task = quantum_tasks.get(connection, task_id)
         house.dispatcher.task_created(
-            quantum_tasks.WaitingTask(task.seq, task.id, task.device_arn, "CREATED", 0, 0, 0, 0, 1)
+            quantum_tasks.WaitingTask(
+                task.seq, task.id, task.account, task.device_arn, "CREATED", 0, 0, 0, 0, 1
+            )
         )
         assert await house.statuses(task_id) == ["CANCELLED"]
         assert house.executor.started == []
@@ -337,14 +339,15 @@ async def test_waiting_tasks_keep_no_program_in_memory(data_dir):
         assert all(run.waiting.new is None for run in house.dispatcher._running.values())
 
 
-async def test_cancelled_tasks_do_not_stay_in_the_queue(data_dir, monkeypatch):
-    monkeypatch.setattr("openbraket.engine.queue.STALE_COUNT_MAX", 10)
+async def test_cancelled_tasks_do_not_stay_in_the_queue(data_dir):
     async with open_house(data_dir) as house:
         await house.create()
         kept = await house.create()
         for _ in range(30):
             await house.dispatcher.cancel(await house.create())
-        assert len(house.dispatcher._queue._heap) <= 12
+        queue = house.dispatcher._queue
+        assert [line.count for line in queue._lines.values()] == [1]
+        assert len(queue._ids) == 1
         assert [task.id for task in house.dispatcher._queue] == [kept]
 
 

@@ -159,7 +159,7 @@ class TaskMachine(RuleBasedStateMachine):
         if self.house is None:
             return
         dispatcher = self.house.dispatcher
-        assert 0 <= dispatcher._memory_bytes <= 100
+        assert 0 <= dispatcher._room.memory_bytes <= 100
         assert dispatcher.running_counts().total() >= len(self.house.executor.running)
         running = [work.task_id for work, _, _ in self.house.executor.running.values()]
         assert len(running) == len(set(running)) <= self.slots

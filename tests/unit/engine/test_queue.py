@@ -5,17 +5,17 @@ import random
 import pytest
 
 from openbraket.engine.executors.base import Lost
-from openbraket.engine.queue import TaskQueue
+from openbraket.engine.queue import SMALL_BYTES_MAX, TaskQueue
 from openbraket.store.quantum_tasks import WaitingTask
 from support.house import open_house
 
 pytestmark = pytest.mark.anyio
 
 
-def waiting_task(seq, *, priority=0, device_arn="arn:sv1"):
+def waiting_task(seq, *, account="a", priority=0, device_arn="arn:sv1", threads=1, memory=0):
     return WaitingTask(
-        seq=seq, id=f"task-{seq}", device_arn=device_arn, status="QUEUED", attempt=0,
-        lost_count=0, priority=priority, memory_bytes=0, thread_count=1,
+        seq=seq, id=f"task-{seq}", account=account, device_arn=device_arn, status="QUEUED",
+        attempt=0, lost_count=0, priority=priority, memory_bytes=memory, thread_count=threads,
     )  # fmt: skip
 
 
@@ -152,4 +152,103 @@ def test_positions_of_a_long_queue_are_exact():
         assert queue.first() == task
         queue.discard(task.id)
     assert queue.first() is None
-    assert queue._places == {}
+    assert queue._lines == {}
+
+
+def drain(queue):
+    """Start everything in the queue and return the numbers of acceptance in that order."""
+    order = []
+    while (task := queue.first()) is not None:
+        queue.start(task)
+        order.append(task.seq)
+    return order
+
+
+def test_accounts_take_turns_and_each_keeps_its_own_order():
+    queue = TaskQueue()
+    for seq, account in enumerate("aaaaabbbc"):
+        queue.add(waiting_task(seq, account=account))
+    assert drain(queue) == [0, 5, 8, 1, 6, 2, 7, 3, 4]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_positions_are_the_order_of_starts_whoever_waits(seed):
+    queue, rng, kept = TaskQueue(), random.Random(seed), {}
+    for seq in range(60):
+        task = waiting_task(seq, account=rng.choice("abcd"), priority=rng.randrange(2))
+        queue.add(task)
+        kept[task.id] = task
+        if rng.random() < 0.2:
+            gone = rng.choice(list(kept))
+            assert queue.discard(gone) == kept.pop(gone)
+        if kept and rng.random() < 0.2:
+            started = queue.first()
+            queue.start(started)
+            del kept[started.id]
+    expected = sorted(kept.values(), key=queue.position)
+    assert [queue.position(task) for task in expected] == list(range(len(expected)))
+    assert drain(queue) == [task.seq for task in expected]
+    assert not queue._lines
+    assert not queue._ids
+
+
+def test_between_devices_the_account_that_had_least_goes_first():
+    queue = TaskQueue()
+    for seq in range(4):
+        queue.add(waiting_task(seq, account="wide", device_arn="arn:sv1", threads=8))
+    for seq in range(4, 24):
+        queue.add(waiting_task(seq, account="narrow", device_arn="arn:dm1"))
+    order = drain(queue)
+    starts = [order.index(seq) for seq in range(4)]
+    # Eight tasks of one thread for each of eight threads.
+    assert starts == [0, 9, 18, 23]
+
+
+def test_an_account_that_was_away_does_not_make_up_for_it():
+    queue = TaskQueue()
+    for seq in range(50):
+        queue.add(waiting_task(seq, account="here", device_arn="arn:sv1"))
+        queue.start(queue.first())
+    for seq in range(50, 60):
+        account, device_arn = [("here", "arn:sv1"), ("away", "arn:dm1")][seq % 2]
+        queue.add(waiting_task(seq, account=account, device_arn=device_arn))
+    assert [seq % 2 for seq in drain(queue)[:6]] in ([0, 1] * 3, [1, 0] * 3)
+
+
+def test_the_first_small_task_is_found_behind_wide_ones():
+    queue = TaskQueue()
+    assert queue.first_small() is None
+    for seq in range(3):
+        queue.add(waiting_task(seq, threads=8))
+    queue.add(waiting_task(3, memory=SMALL_BYTES_MAX + 1))
+    assert queue.first_small() is None
+    small = [waiting_task(4, account="b"), waiting_task(5)]
+    for task in small:
+        queue.add(task)
+    assert queue.first_small() == small[1]  # a's turn comes before b's
+    queue.start(small[1])
+    assert queue.first_small() == small[0]
+    assert queue.first().seq == 4
+
+
+async def test_small_tasks_run_beside_a_wide_one_which_they_do_not_delay(data_dir):
+    limits = {"slots": 4, "thread_count_max": 4, "memory_bytes_max": 1 << 30, "extra_count": 1}
+    async with open_house(data_dir, **limits) as house:
+        wide = [await house.create(thread_count=4) for _ in range(2)]
+        small = [await house.create(thread_count=1) for _ in range(3)]
+        await house.settle()
+        assert list(house.executor.running) == [wide[0], small[0]]
+        house.executor.end(small[0], house.result())
+        await house.settle()
+        assert list(house.executor.running) == [wide[0], small[1]]
+        house.executor.end(wide[0], house.result())
+        await house.settle()
+        # The small one in the extra place takes nothing of what the next wide one needs.
+        assert list(house.executor.running) == [small[1], wide[1]]
+        house.executor.end(small[1], house.result())
+        house.executor.end(wide[1], house.result())
+        await house.settle()
+        assert list(house.executor.running) == [small[2]]
+        house.executor.end(small[2], house.result())
+        await house.settle()
+        assert house.at_rest()

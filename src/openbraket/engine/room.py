@@ -1,0 +1,74 @@
+"""What running attempts may use together, and which waiting task fits beside them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from openbraket.engine.queue import is_small
+from openbraket.store.quantum_tasks import WaitingTask
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one attempt has of the machine.
+
+    Attributes:
+        memory_bytes: By admission's estimate.
+        thread_count: Threads.
+        is_extra: Whether it runs beside the limits, in a place for small tasks.
+    """
+
+    memory_bytes: int
+    thread_count: int
+    is_extra: bool
+
+
+class Room:
+    """The memory and threads of all attempts together.
+
+    Beyond the limits there are places for small tasks: a wide simulation that takes every thread
+    then shares the processors with them, instead of making them wait for its end.
+
+    Args:
+        memory_bytes_max: What all attempts but those in extra places may use, in bytes.
+        thread_count_max: The same in threads; a task that wants more gets this.
+        extra_count: Extra places for small tasks.
+    """
+
+    def __init__(self, memory_bytes_max: int, thread_count_max: int, extra_count: int = 0) -> None:
+        self.memory_bytes_max: Final = memory_bytes_max
+        self.thread_count_max: Final = thread_count_max
+        self._extra_count = extra_count
+        self.memory_bytes = 0
+        self.thread_count = 0
+        self.extra_used = 0
+
+    def fits(self, task: WaitingTask) -> bool:
+        """Return whether a task fits beside what runs; one that never will is let through."""
+        if task.memory_bytes > self.memory_bytes_max:
+            return True
+        thread_count = min(task.thread_count, self.thread_count_max)
+        return (
+            self.memory_bytes + task.memory_bytes <= self.memory_bytes_max
+            and self.thread_count + thread_count <= self.thread_count_max
+        )
+
+    def fits_extra(self, task: WaitingTask) -> bool:
+        """Return whether a task can have an extra place."""
+        return is_small(task) and self.extra_used < self._extra_count
+
+    def take(self, task: WaitingTask, *, is_extra: bool) -> Share:
+        """Give a task what it needs, to be given back at its end."""
+        share = Share(task.memory_bytes, min(task.thread_count, self.thread_count_max), is_extra)
+        self._add(share, 1)
+        return share
+
+    def give_back(self, share: Share) -> None:
+        """Take back what an attempt had."""
+        self._add(share, -1)
+
+    def _add(self, share: Share, sign: int) -> None:
+        if share.is_extra:
+            self.extra_used += sign
+            return
+        self.memory_bytes += sign * share.memory_bytes
+        self.thread_count += sign * share.thread_count
