@@ -71,6 +71,21 @@ class StateVector:
             False if the monitor cancelled, which leaves the state undefined.
         """
 
+    def apply_rows(
+        self,
+        codes: array[int],
+        target_starts: array[int],
+        targets: array[int],
+        parameter_starts: array[int],
+        parameters: array[float],
+        control_counts: array[int],
+        control_values: array[int],
+        rows: NDArray[np.uint32],
+        *,
+        thread_count: int,
+    ) -> None:
+        """Apply some rows of the columns, in the order given; matrices need not be unitary."""
+
     def amplitude(self, index: int) -> complex: ...
     def amplitudes(self, *, thread_count: int) -> NDArray[np.complex128]:
         """Return a copy of all amplitudes, shape (2^n,)."""

@@ -75,6 +75,23 @@ template <typename Real> void bind_state(nb::module_ &m, const char *name) {
           nb::arg("control_values"), nb::kw_only(), nb::arg("thread_count"),
           nb::arg("monitor").none() = nb::none())
       .def(
+          "apply_rows",
+          [](S &state, Column<std::uint16_t> codes, Column<std::uint32_t> target_starts,
+             Column<std::uint32_t> targets, Column<std::uint32_t> parameter_starts,
+             Column<double> parameters, Column<std::uint8_t> control_counts,
+             Column<std::uint64_t> control_values, Column<std::uint32_t> rows, int thread_count) {
+            const OperationColumns columns{span_of(codes),         span_of(target_starts),
+                                           span_of(targets),       span_of(parameter_starts),
+                                           span_of(parameters),    span_of(control_counts),
+                                           span_of(control_values)};
+            Monitor unwatched;
+            const nb::gil_scoped_release release;
+            state.apply_rows(columns, span_of(rows), thread_count, unwatched);
+          },
+          nb::arg("codes"), nb::arg("target_starts"), nb::arg("targets"),
+          nb::arg("parameter_starts"), nb::arg("parameters"), nb::arg("control_counts"),
+          nb::arg("control_values"), nb::arg("rows"), nb::kw_only(), nb::arg("thread_count"))
+      .def(
           "amplitude",
           [](const S &state, std::uint64_t index) {
             return std::complex<double>(state.amplitude(index));

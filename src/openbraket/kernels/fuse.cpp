@@ -6,6 +6,9 @@
 // dense matrices that took in what was beside them.
 #include "terms.hpp"
 
+#include <stdexcept>
+#include <string>
+
 namespace openbraket {
 namespace {
 
@@ -48,6 +51,9 @@ public:
   // Add a one-qubit gate.
   void add(int position, const Matrix2 &gate) {
     Matrix2 &u = waiting_[std::size_t(position)];
+    // A product of a decay diag(1, w), |w| < 1, and a rotation would be a dense matrix.
+    if ((is_decay(gate) && !is_diagonal(u)) || (is_decay(u) && !is_diagonal(gate)))
+      settle(position);
     u = u == identity2 ? gate : product(gate, u);
   }
 
@@ -65,6 +71,11 @@ public:
 
 private:
   static constexpr std::size_t none = std::size_t(-1);
+
+  static bool is_diagonal(const Matrix2 &u) { return u[1] == 0.0 && u[2] == 0.0; }
+  static bool is_decay(const Matrix2 &u) {
+    return is_diagonal(u) && std::abs(std::norm(u[0]) - std::norm(u[3])) > residual_max;
+  }
 
   struct Structure {
     bool is_diagonal, is_flip = false, is_swap = false;
@@ -432,23 +443,42 @@ private:
 
 } // namespace
 
+namespace {
+
+void add_row(Fuser &fuser, const OperationColumns &columns, std::size_t k, int qubit_count) {
+  const std::size_t first = columns.target_starts[k];
+  const bool is_alone = columns.target_starts[k + 1] - first == 1 && columns.control_counts[k] == 0;
+  if (!is_alone || !is_one_qubit_gate(columns.codes[k]) ||
+      columns.targets[first] >= unsigned(qubit_count)) {
+    fuser.add(translate_one(columns, k, qubit_count));
+    return;
+  }
+  const std::size_t start = columns.parameter_starts[k];
+  fuser.add(
+      qubit_count - 1 - int(columns.targets[first]),
+      one_qubit_matrix(columns.codes[k], columns.parameters.subspan(
+                                             start, columns.parameter_starts[k + 1] - start)));
+}
+
+} // namespace
+
 std::vector<Operator> fuse(const OperationColumns &columns, int qubit_count, Mask alive) {
   check_columns(columns);
   Fuser fuser(qubit_count, alive);
-  for (std::size_t k = 0; k < columns.codes.size(); ++k) {
-    const std::size_t first = columns.target_starts[k];
-    const bool is_alone =
-        columns.target_starts[k + 1] - first == 1 && columns.control_counts[k] == 0;
-    if (!is_alone || !is_one_qubit_gate(columns.codes[k]) ||
-        columns.targets[first] >= unsigned(qubit_count)) {
-      fuser.add(translate_one(columns, k, qubit_count));
-      continue;
-    }
-    const std::size_t start = columns.parameter_starts[k];
-    fuser.add(qubit_count - 1 - int(columns.targets[first]),
-              one_qubit_matrix(
-                  columns.codes[k],
-                  columns.parameters.subspan(start, columns.parameter_starts[k + 1] - start)));
+  for (std::size_t k = 0; k < columns.codes.size(); ++k)
+    add_row(fuser, columns, k, qubit_count);
+  return fuser.finish();
+}
+
+std::vector<Operator> fuse(const OperationColumns &columns, std::span<const std::uint32_t> rows,
+                           int qubit_count, Mask alive) {
+  check_columns(columns);
+  Fuser fuser(qubit_count, alive);
+  for (const std::uint32_t row : rows) {
+    if (row >= columns.codes.size())
+      throw std::invalid_argument("row " + std::to_string(row) + " is not below " +
+                                  std::to_string(columns.codes.size()));
+    add_row(fuser, columns, row, qubit_count);
   }
   return fuser.finish();
 }

@@ -75,6 +75,10 @@ std::vector<Operator> translate(const OperationColumns &columns, int qubit_count
 std::vector<Operator> fuse(const OperationColumns &columns, int qubit_count, Mask alive = ~Mask(0));
 std::vector<Operator> fuse(const std::vector<Operator> &operators, int bit_count);
 
+// The same for some rows of the columns, in the order given; a row may be given several times.
+std::vector<Operator> fuse(const OperationColumns &columns, std::span<const std::uint32_t> rows,
+                           int qubit_count, Mask alive);
+
 // For fuse: whether the columns fit together, and one operation.
 void check_columns(const OperationColumns &columns);
 Operator translate_one(const OperationColumns &columns, std::size_t index, int qubit_count);

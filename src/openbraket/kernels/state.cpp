@@ -38,6 +38,14 @@ bool State<Real>::apply(const OperationColumns &columns, int thread_count, Monit
                        threads_for(thread_count), monitor);
 }
 
+template <typename Real>
+bool State<Real>::apply_rows(const OperationColumns &columns, std::span<const std::uint32_t> rows,
+                             int thread_count, Monitor &monitor) {
+  const std::vector<Operator> operators = fuse(columns, rows, qubit_count_, alive_);
+  return run_operators(Target<Real>{packs_.data(), bit_count_, alive_}, operators,
+                       threads_for(thread_count), monitor);
+}
+
 template <typename Real> std::complex<Real> State<Real>::amplitude(std::uint64_t index) const {
   if (index >= amplitude_count())
     throw std::invalid_argument("basis state " + std::to_string(index) + " is not below " +

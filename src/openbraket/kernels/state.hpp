@@ -31,6 +31,9 @@ public:
 
   // Apply all operations; false if cancelled half-way, which leaves the state undefined.
   bool apply(const OperationColumns &columns, int thread_count, Monitor &monitor);
+  // Apply some of them, in the order of `rows`.
+  bool apply_rows(const OperationColumns &columns, std::span<const std::uint32_t> rows,
+                  int thread_count, Monitor &monitor);
 
   // Throws std::invalid_argument for an index past the end.
   std::complex<Real> amplitude(std::uint64_t index) const;

@@ -83,7 +83,7 @@ def simulate(
             return Simulation(values, None, measured)
         generator = np.random.default_rng(seed)
         bits = run_samples(plan, shots, generator, thread_count=thread_count, report=report)
-        return _estimated(circuit, bits, measured)
+        return estimated(circuit, bits, measured)
     has_gradient = any(result.kind == "adjoint_gradient" for result in circuit.result_types)
     is_single = precision == "single" and not has_gradient
     state = StateVector(circuit.qubit_count, thread_count=thread_count, is_single=is_single)
@@ -93,10 +93,10 @@ def simulate(
     state.apply(rotations(bases))
     states = state.sample(shots, np.random.default_rng(seed))
     bits = measured_bits(states, circuit.qubit_count)
-    return _estimated(circuit, bits, measured)
+    return estimated(circuit, bits, measured)
 
 
-def _estimated(circuit: Circuit, bits: NDArray[np.uint8], measured: tuple[int, ...]) -> Simulation:
+def estimated(circuit: Circuit, bits: NDArray[np.uint8], measured: tuple[int, ...]) -> Simulation:
     """Return what measured bits of all qubits, shape (shots, qubit_count), say."""
     values = tuple(sampled_value(bits, result_type) for result_type in circuit.result_types)
     is_all = measured == tuple(range(circuit.qubit_count))

@@ -65,7 +65,7 @@ class StabilizerState:
         lines = []
         for step in steps:
             targets = step.targets
-            for name, positions in _elementary(Step(step[0], (0,) * len(targets), *step[2:])):
+            for name, positions in elementary_gates(Step(step[0], (0,) * len(targets), *step[2:])):
                 lines.append(f"{name} {' '.join([str(targets[k]) for k in positions])}")
         self._circuit = stim.Circuit("\n".join(lines))
         self._tableau: stim.TableauSimulator | None = None
@@ -137,7 +137,7 @@ class StabilizerState:
 
     def _apply_with_phase(self, state: PhasedTableau, step: Step) -> None:
         plain = Step(step[0], tuple(range(len(step.targets))), *step[2:])
-        for name, positions in _elementary(plain):
+        for name, positions in elementary_gates(plain):
             targets = [step.targets[k] for k in positions]
             match name:
                 case "H":
@@ -200,7 +200,7 @@ class StabilizerState:
 
 
 @lru_cache(maxsize=4096)
-def _elementary(step: Step) -> tuple[tuple[str, tuple[int, ...]], ...]:
+def elementary_gates(step: Step) -> tuple[tuple[str, tuple[int, ...]], ...]:
     """Return gates H, S and CX that make up a step up to a phase, on positions among its targets.
 
     Raises:
@@ -227,7 +227,7 @@ def _elementary(step: Step) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 @lru_cache(maxsize=4096)
 def _phase(step: Step) -> complex:
-    """Return the phase that the gates of `_elementary` lack.
+    """Return the phase that the gates of `elementary_gates` lack.
 
     Raises:
         ValueError: If the step is no Clifford operation.
@@ -236,7 +236,7 @@ def _phase(step: Step) -> complex:
     if matrix is None:
         raise ValueError("the step is no Clifford operation")
     small = Operations()
-    for name, positions in _elementary(step):
+    for name, positions in elementary_gates(step):
         small.append(GATES[_TABLE_NAMES[name]].code, positions)
     # One entry of the first column against that of the gates.
     state = StateVector(max(1, count))
