@@ -7,27 +7,9 @@ from scipy import stats
 from openbraket.circuits.circuit import Circuit, Operations
 from openbraket.circuits.gates import GATES
 from openbraket.simulators.statevector import StateVector, simulate
+from support.chi_square import CELL_MIN, chi_square_p
 
 FALSE_FAILURE_MAX = 1e-10
-# Cells are joined until they expect this many counts, so that the chi-square tail can be trusted.
-CELL_MIN = 100
-
-
-def chi_square_p(counts: np.ndarray, probabilities: np.ndarray) -> float:
-    shots, order = counts.sum(), np.argsort(probabilities)
-    expected, observed = [0.0], [0]
-    for state in order:
-        if expected[-1] >= CELL_MIN:
-            expected.append(0.0)
-            observed.append(0)
-        expected[-1] += shots * probabilities[state]
-        observed[-1] += counts[state]
-    if expected[-1] < CELL_MIN and len(expected) > 1:
-        expected[-2] += expected.pop()
-        observed[-2] += observed.pop()
-    expected = np.array(expected)
-    statistic = ((np.array(observed) - expected) ** 2 / expected).sum()
-    return stats.chi2.sf(statistic, len(expected) - 1)
 
 
 def rotations(qubit_count: int, seed: int) -> Operations:

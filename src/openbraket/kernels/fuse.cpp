@@ -456,8 +456,8 @@ void add_row(Fuser &fuser, const OperationColumns &columns, std::size_t k, int q
   const std::size_t start = columns.parameter_starts[k];
   fuser.add(
       qubit_count - 1 - int(columns.targets[first]),
-      one_qubit_matrix(columns.codes[k], columns.parameters.subspan(
-                                             start, columns.parameter_starts[k + 1] - start)));
+      one_qubit_matrix(columns.codes[k],
+                       columns.parameters.subspan(start, columns.parameter_starts[k + 1] - start)));
 }
 
 } // namespace

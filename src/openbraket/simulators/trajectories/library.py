@@ -4,7 +4,6 @@ from typing import Final
 
 import numpy as np
 
-from openbraket.circuits.circuit import Operations
 from openbraket.circuits.gates import GATES
 from openbraket.circuits.steps import operations_of
 from openbraket.simulators.statevector.state import StateVector

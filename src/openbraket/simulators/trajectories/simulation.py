@@ -102,7 +102,7 @@ class _Sampler:
         self._stabilizer_qubits = [q for q in sorted(set(measured)) if q not in in_dense]
         drawn = [any(part in dense for part, _, _ in place.acts) for place in plan.places]
         others = [place for place, is_drawn in zip(plan.places, drawn, strict=True) if not is_drawn]
-        self._stabilizers = NoisyStabilizers(plan.parts, others, self._stabilizer_qubits)
+        self._others = others
         self._places = [place for place, own in zip(plan.places, drawn, strict=True) if own]
         self._flips = [flips for flips, own in zip(plan.flips, drawn, strict=True) if own]
         self._frames = [
@@ -156,7 +156,8 @@ class _Sampler:
         qubits, qubit_count = self._stabilizer_qubits, self._plan.qubit_count
         if not qubits:
             return np.zeros((self._shots, qubit_count), dtype=np.uint8)
-        sampled = self._stabilizers.sample(self._shots, generator)
+        stabilizers = NoisyStabilizers(self._plan.parts, self._others, qubits)
+        sampled = stabilizers.sample(self._shots, generator)
         if len(qubits) == qubit_count:
             return sampled
         bits = np.zeros((self._shots, qubit_count), dtype=np.uint8)
