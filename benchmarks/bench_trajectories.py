@@ -4,8 +4,8 @@ Run: `python benchmarks/bench_trajectories.py --help`; `pip install openbraket[b
 
 Layers of rx·rz on every qubit, cnots in bricks, depolarizing noise of 0.001 on every qubit, and the
 same with amplitude damping of 0.001. Aer evolves every shot for itself, so a few of its shots are
-timed and its time for all is in proportion; with shot branching, which shares beginnings, that is an
-upper bound, and `--peer-shots` says how near. Every run of the peer is preceded by one of ours.
+timed and its time for all is in proportion. With shot branching, which shares beginnings, that is
+an upper bound, nearer the more `--peer-shots`. Every run of the peer is preceded by one of ours.
 
 Goals: at most half of the time of Aer's best method; Clifford circuits of 50 qubits, 50 layers and
 100,000 shots in less than a second, conversion included.
@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
-from common import print_machine, spread
 
+from common import print_machine, spread
 from openbraket.circuits.circuit import Circuit, Noise, Operations
 from openbraket.circuits.gates import GATES
 from openbraket.simulators.trajectories import cost, simulate

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from openbraket.circuits.channels import kraus_operators, pauli_matrix, pauli_weights
 from openbraket.circuits.circuit import Circuit, Factor, Noise, Operations, ResultType
 from openbraket.circuits.gates import GATES
+from openbraket.circuits.noisy_parts import plan_noisy
 from openbraket.circuits.steps import operations_of, steps_of
 from openbraket.simulators.trajectories import simulate
 from openbraket.simulators.trajectories.frames import Frames
-from openbraket.simulators.trajectories.parts import plan_noisy
 from openbraket.simulators.trajectories.sites import channel_of
 from openbraket.simulators.trajectories.tree import CANDIDATE, ERROR, Tree
 from support.chi_square import chi_square_p
 
 FALSE_FAILURE_MAX = 1e-10
-SHOTS = 40_000
+SHOTS = 20_000
 NAMED = [
     ("bit_flip", (0.2,)),
     ("phase_flip", (0.3,)),
@@ -205,7 +205,7 @@ def test_seed_decides_whatever_the_threads_and_the_memory(slow):
     entries = [
         tuple(
             (place, CANDIDATE, float(generator.random()), 0)
-            if part.anchors[place].channel.kind == "general"
+            if channel_of(part.anchors[place]).kind == "general"
             else (place, ERROR, int(generator.integers(1, 32)), 3)
             for place in places
             if generator.random() < 0.3

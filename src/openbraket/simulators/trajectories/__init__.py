@@ -4,6 +4,8 @@ Nothing here keeps a density matrix, and nothing gives exact expectation values.
 """
 
 from openbraket.simulators.trajectories.estimates import (
+    Assessment,
+    assess,
     can_run,
     cost,
     memory_bytes,
@@ -12,4 +14,13 @@ from openbraket.simulators.trajectories.estimates import (
 )
 from openbraket.simulators.trajectories.simulation import simulate
 
-__all__ = ["can_run", "cost", "memory_bytes", "simulate", "stabilizer_can_run", "width_of"]
+__all__ = [
+    "Assessment",
+    "assess",
+    "can_run",
+    "cost",
+    "memory_bytes",
+    "simulate",
+    "stabilizer_can_run",
+    "width_of",
+]

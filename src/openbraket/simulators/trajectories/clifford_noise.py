@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from openbraket.circuits.noisy_parts import Part, Place
 from openbraket.circuits.steps import Step
 from openbraket.simulators.statevector.stabilizer import elementary_gates
-from openbraket.simulators.trajectories.parts import Part, Place
-from openbraket.simulators.trajectories.sites import Channel
+from openbraket.simulators.trajectories.sites import Channel, channel_of
 
 # The order of `PAULI_CHANNEL_1` and `PAULI_CHANNEL_2`.
 _ORDERS: Final = {
@@ -49,11 +49,11 @@ class NoisyStabilizers:
         for place in places:
             for number, index, _ in place.acts:
                 self._emit(number, index)
-            channel = place.site.channel
+            channel = channel_of(place.noise)
             head = heads.get(id(channel))
             if head is None:
                 head = heads[id(channel)] = _channel_lines(channel)
-            targets = [str(target) for target in place.site.targets]
+            targets = [str(target) for target in place.noise.targets]
             if head[0]:
                 self._lines.append(f"{head[0]} {' '.join(targets)}")
             for line in head[1]:

@@ -1,15 +1,15 @@
 """What a simulation by trajectories would need: for admission and for the choice of a simulator."""
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 from openbraket.base.errors import ProgramError
 from openbraket.circuits.circuit import Circuit
-from openbraket.circuits.memory import FIXED_BYTES, dynamic_bytes
+from openbraket.circuits.noisy_parts import NoisyPlan, Part, plan_noisy, trajectory_bytes
 from openbraket.circuits.precision import Precision
 from openbraket.simulators.statevector.observables import joint_basis, rotations
-from openbraket.simulators.trajectories.parts import NoisyPlan, Part, plan_noisy
-from openbraket.simulators.trajectories.simulation import QUBITS_MAX, keeps_single
+from openbraket.simulators.trajectories.simulation import QUBITS_MAX
+from openbraket.simulators.trajectories.sites import channel_of
 
 _EXACT_KINDS: Final = frozenset({"amplitude", "state_vector", "density_matrix", "adjoint_gradient"})
 # Measured on one core: per amplitude and operation, per operation, per branch and per event; and
@@ -57,10 +57,31 @@ def memory_bytes(
         ProgramError: If results do not go with the shots.
     """
     plan = _checked(circuit, shots)
-    if plan.width == 0:
-        return FIXED_BYTES
-    is_single = keeps_single(plan, shots, precision)
-    return dynamic_bytes(plan.width, memory_bytes_max, is_single=is_single)
+    return trajectory_bytes(plan, memory_bytes_max, is_single=plan.is_single(shots, precision))
+
+
+class Assessment(NamedTuple):
+    """What a simulation would need.
+
+    Attributes:
+        width: Qubits of its largest state vector; 0 if it needs none.
+        cost_s: Roughly its seconds on one thread.
+    """
+
+    width: int
+    cost_s: float
+
+
+def assess(circuit: Circuit, shots: int) -> Assessment | None:
+    """Return what `simulate` would need, None where it does not take a circuit; one plan for all.
+
+    Raises:
+        ProgramError: If two result types want different bases for one qubit.
+    """
+    plan = _plan(circuit, shots)
+    if plan is None or plan.width > QUBITS_MAX:
+        return None
+    return Assessment(plan.width, _cost(plan, shots))
 
 
 def cost(circuit: Circuit, shots: int) -> float:
@@ -69,8 +90,11 @@ def cost(circuit: Circuit, shots: int) -> float:
     Raises:
         ProgramError: If results do not go with the shots.
     """
-    plan = _checked(circuit, shots)
-    is_single = keeps_single(plan, shots, "auto")
+    return _cost(_checked(circuit, shots), shots)
+
+
+def _cost(plan: NoisyPlan, shots: int) -> float:
+    is_single = plan.is_single(shots, "auto")
     total = 0.0
     for number, part in enumerate(plan.parts):
         if part.is_clifford:
@@ -86,7 +110,7 @@ def _part_cost(plan: NoisyPlan, number: int, part: Part, shots: int, *, is_singl
     whole_s = len(part.steps) * (pass_s + _OPERATION_S)
     events = candidates = different = 0.0
     for place in plan.places:
-        channel = place.site.channel
+        channel = channel_of(place.noise)
         if not any(own == number for own, _, _ in place.acts):
             continue
         events += channel.rate

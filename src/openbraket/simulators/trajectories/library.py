@@ -5,9 +5,11 @@ from typing import Final
 import numpy as np
 
 from openbraket.circuits.gates import GATES
-from openbraket.circuits.steps import operations_of
+from openbraket.circuits.noisy_parts import Part
+from openbraket.circuits.steps import operations_of, unitary_step
+from openbraket.simulators.statevector.powers import resolve_powers
 from openbraket.simulators.statevector.state import StateVector
-from openbraket.simulators.trajectories.parts import Part
+from openbraket.simulators.trajectories.sites import channel_of
 
 # Factors 2^1 to 2^k that are there to bring a norm back to 1.
 SCALES_MAX: Final = 60
@@ -24,21 +26,29 @@ class Library:
 
     Args:
         part: The part.
+
+    Raises:
+        NumericsError: If a power of a matrix that is not unitary is asked for.
     """
 
     def __init__(self, part: Part) -> None:
         self.qubit_count = len(part.qubits)
         self.step_count = len(part.steps)
-        operations = operations_of(part.steps, range(self.qubit_count))
+        steps = list(part.steps)
+        channels = {place: channel_of(noise) for place, noise in part.anchors.items()}
+        for place, channel in channels.items():
+            kept = tuple(map(tuple, channel.operators[0].tolist()))
+            steps[place] = unitary_step(kept, steps[place].targets)
+        operations = resolve_powers(operations_of(steps, range(self.qubit_count)))
         self._first_pauli = len(operations)
         for qubit in range(self.qubit_count):
             for code in _PAULI_CODES:
                 operations.append(code, (qubit,))
         self._first_jumps: dict[int, int] = {}
-        for place, site in part.anchors.items():
+        for place, channel in channels.items():
             self._first_jumps[place] = len(operations)
-            for matrix in site.channel.operators[1:]:
-                operations.append_unitary(matrix.tolist(), site.targets)
+            for matrix in channel.operators[1:]:
+                operations.append_unitary(matrix.tolist(), steps[place].targets)
         self._first_scale = len(operations)
         for k in range(1, SCALES_MAX + 1):
             operations.append_unitary(((2.0**k,),), ())

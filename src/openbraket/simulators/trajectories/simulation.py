@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from openbraket.base.errors import LimitError, ProgramError
 from openbraket.circuits.circuit import Circuit
 from openbraket.circuits.memory import kept_state_count
-from openbraket.circuits.precision import SINGLE_QUBITS_MIN, Precision, is_single_invisible
+from openbraket.circuits.noisy_parts import NoisyPlan, Place, plan_noisy
+from openbraket.circuits.precision import Precision
 from openbraket.simulators.statevector.observables import joint_basis, rotations
 from openbraket.simulators.statevector.sampling import bit_columns
 from openbraket.simulators.statevector.simulation import Simulation, estimated
@@ -21,7 +22,7 @@ from openbraket.simulators.trajectories.draws import (
     draw_events,
 )
 from openbraket.simulators.trajectories.frames import Frames
-from openbraket.simulators.trajectories.parts import NoisyPlan, Part, Place, plan_noisy
+from openbraket.simulators.trajectories.sites import channel_of
 from openbraket.simulators.trajectories.tree import CANDIDATE, ERROR, JUMP, Entry, Tree
 
 QUBITS_MAX: Final = 40  # of one state vector
@@ -96,7 +97,7 @@ class _Sampler:
     ) -> None:
         self._plan = plan
         self._shots = shots
-        self._is_single = keeps_single(plan, shots, precision)
+        self._is_single = plan.is_single(shots, precision)
         dense = {k for k, part in enumerate(plan.parts) if not part.is_clifford}
         in_dense = {q for k in dense for q in plan.parts[k].qubits}
         self._stabilizer_qubits = [q for q in sorted(set(measured)) if q not in in_dense]
@@ -109,7 +110,7 @@ class _Sampler:
             Frames(
                 len(part.qubits),
                 part.steps,
-                {place: site.channel for place, site in part.anchors.items()},
+                {place: channel_of(noise) for place, noise in part.anchors.items()},
                 **({"passes_max": len(part.steps) + 1} if part.is_clifford else {}),
             )
             for part in plan.parts
@@ -129,7 +130,7 @@ class _Sampler:
             return bits
         width = self._plan.width
         kept = kept_state_count(width, memory_bytes, is_single=self._is_single)
-        rates = [place.site.channel.rate for place in self._places]
+        rates = [channel_of(place.noise).rate for place in self._places]
         start = 0
         for size in batch_sizes(rates, self._shots):
             batch = _Batch(self, size, generator)
@@ -195,7 +196,7 @@ class _Batch:
     def __init__(self, sampler: _Sampler, shots: int, generator: np.random.Generator) -> None:
         self._sampler = sampler
         self._shots = shots
-        channels = [place.site.channel for place in sampler.places]
+        channels = [channel_of(place.noise) for place in sampler.places]
         rates = [channel.rate for channel in channels]
         owners, sites = draw_events(rates, shots, generator)
         draws = generator.random(sites.size)
@@ -245,7 +246,7 @@ class _Batch:
     def _acts(self, site: int, choice: int) -> list[tuple[int, Entry]]:
         """Return what an event does to each part; part -1 flips the bit of the qubit named."""
         place = self._sampler.places[site]
-        channel = place.site.channel
+        channel = channel_of(place.noise)
         if channel.kind != "pauli":
             ((part, index, _),) = place.acts
             kind = CANDIDATE if choice < 0 else JUMP
@@ -277,23 +278,6 @@ def _merged(entries: list[Entry]) -> list[Entry]:
     out += [(place, ERROR, x, z) for place, (x, z) in errors.items() if x | z]
     out.sort()
     return out
-
-
-def keeps_single(plan: NoisyPlan, shots: int, precision: Precision) -> bool:
-    """Return whether amplitudes are kept in single precision."""
-    if precision != "auto" or plan.width < SINGLE_QUBITS_MIN:
-        return precision == "single"
-    dense = [part for part in plan.parts if not part.is_clifford]
-    return is_single_invisible(sum(map(_step_count, dense)), shots=shots)
-
-
-def _step_count(part: Part) -> int:
-    """Return how many two-qubit operations have the rounding errors of a part's."""
-    count = 0
-    for step in part.steps:
-        inner = len(step.targets) - step.control_count
-        count += 1 if inner <= 2 else 1 << (3 * inner // 2 - 2)
-    return count
 
 
 def _scaled(report: Report | None, start: float, share: float) -> Report | None:

@@ -53,22 +53,6 @@ class Channel:
     grams: Complexes
     shrinking: float
 
-    @property
-    def is_monomial(self) -> bool:
-        """Whether every operator takes each basis state to at most one basis state."""
-        entries = self.operators != 0
-        return bool((entries.sum(axis=1) <= 1).all() and (entries.sum(axis=2) <= 1).all())
-
-    @property
-    def is_diagonal(self) -> bool:
-        """Whether every operator is diagonal."""
-        return all(not np.any(m - np.diag(m.diagonal())) for m in self.operators)
-
-    @property
-    def keeps_zero(self) -> bool:
-        """Whether |0…0> stays as it is."""
-        return not np.any(self.operators[:, 1:, 0])
-
 
 def channel_of(noise: Noise) -> Channel:
     """Return the events of a channel.
@@ -169,21 +153,6 @@ def _cleaned(matrix: Complexes) -> Complexes:
     out = np.where(np.abs(matrix.real) > _ROUNDING, matrix.real, 0.0).astype(np.complex128)
     out += 1j * np.where(np.abs(matrix.imag) > _ROUNDING, matrix.imag, 0.0)
     return out
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """One channel in a circuit.
-
-    Attributes:
-        channel: What can happen.
-        targets: Qubits that it acts on.
-        index: It acts before operation `index`.
-    """
-
-    channel: Channel
-    targets: tuple[int, ...]
-    index: int
 
 
 def jumps_of(

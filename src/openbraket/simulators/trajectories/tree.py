@@ -21,11 +21,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from openbraket.circuits.noisy_parts import Part
 from openbraket.simulators.statevector.state import StateVector
 from openbraket.simulators.statevector.values import Floats
 from openbraket.simulators.trajectories.library import SCALES_MAX, Insertion, Library
-from openbraket.simulators.trajectories.parts import Part
-from openbraket.simulators.trajectories.sites import jumps_of
+from openbraket.simulators.trajectories.sites import channel_of, jumps_of
 
 # Branches of narrower states go over threads; a wider state has all threads for itself.
 WIDE_QUBIT_COUNT: Final = 18
@@ -257,12 +257,12 @@ class _Walk:
     def _examine(self, place: int, shots: list[int]) -> list[tuple[Insertion, list[int]]]:
         """Return the candidates that become jumps, by the jump; the others go on."""
         tree = self._tree
-        site = tree.part.anchors[place]
-        density = self._apply(place).density_matrix(site.targets)
+        noise = tree.part.anchors[place]
+        density = self._apply(place).density_matrix(noise.targets)
         trace = float(density.trace().real)
         self._scale(place, trace)
         draws = np.array([tree.entries[shot][tree.cursors[shot]][2] for shot in shots])
-        choices, weights = jumps_of(site.channel, density, draws)
+        choices, weights = jumps_of(channel_of(noise), density, draws)
         groups: dict[int, tuple[Insertion, list[int]]] = {}
         for shot, choice in zip(shots, choices.tolist(), strict=True):
             tree.cursors[shot] += 1
@@ -369,6 +369,6 @@ class _Walk:
 def _shrinking(part: Part) -> Floats:
     """Return the least log of the norm before each step, the part's end included."""
     out = np.zeros(len(part.steps) + 1)
-    for place, site in part.anchors.items():
-        out[place + 1] = site.channel.shrinking
+    for place, noise in part.anchors.items():
+        out[place + 1] = channel_of(noise).shrinking
     return np.cumsum(out)
