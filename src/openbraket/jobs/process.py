@@ -1,0 +1,116 @@
+"""The runtime `process`: supervisors as processes of this machine."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from openbraket.jobs.directory import STARTING, InstanceState, JobDirectory
+from openbraket.jobs.liveness import is_running, start_ticks
+from openbraket.jobs.spec import JobSpec
+
+# Not `-m`: the supervisor needs no installed package, and starts in half the time without `site`.
+_START = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from openbraket.jobs.supervisor import main
+main(sys.argv[1], int(sys.argv[2]))
+"""
+_started: list["subprocess.Popen[bytes]"] = []
+
+
+class ProcessRuntime:
+    """Runs each instance under a supervisor process of its own; see `Runtime`."""
+
+    name = "process"
+
+    def start(self, directory: JobDirectory, spec: JobSpec, instance: int) -> None:
+        """Start an instance's supervisor.
+
+        Args:
+            directory: The attempt's, prepared and staged.
+            spec: Its specification.
+            instance: From 1.
+
+        Raises:
+            OSError: If no process can be started.
+        """
+        start_supervisor(directory, instance, "process")
+
+    def is_alive(self, directory: JobDirectory, instance: int) -> bool:
+        """Return whether the instance's supervisor runs.
+
+        Args:
+            directory: The attempt's.
+            instance: From 1.
+
+        Returns:
+            Also after a restart of the server.
+        """
+        return is_supervised(directory, instance)
+
+    def stop(self, directory: JobDirectory, instance: int) -> None:
+        """Ask that an instance ends.
+
+        Args:
+            directory: The attempt's.
+            instance: From 1.
+        """
+        directory.instance(instance).request_stop()
+
+
+def start_supervisor(directory: JobDirectory, number: int, launcher: str) -> None:
+    """Start a supervisor that begins once it is on record.
+
+    Args:
+        directory: The attempt's, prepared and staged.
+        number: The instance, from 1.
+        launcher: Name of the runtime.
+
+    Raises:
+        OSError: If no process can be started, or it cannot be recorded.
+    """
+    reap()
+    instance = directory.instance(number)
+    package = str(Path(__file__).resolve().parents[2])
+    with (instance.path / "supervisor.err").open("ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _START, package, str(directory.path), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+            cwd="/",
+        )
+    _started.append(process)
+    if process.stdin is None:
+        raise OSError("the supervisor has no standard input")
+    # Should this process die here, the supervisor finds its input closed and ends.
+    with process.stdin:
+        start = start_ticks(process.pid)
+        if start is None:
+            raise OSError(f"the supervisor of algo-{number} ended at once")
+        instance.write_state(InstanceState(STARTING, process.pid, start, time.time()))
+        process.stdin.write(launcher.encode() + b"\n")
+
+
+def is_supervised(directory: JobDirectory, number: int) -> bool:
+    """Return whether the supervisor that an instance's state names is running.
+
+    Args:
+        directory: The attempt's.
+        number: The instance, from 1.
+
+    Returns:
+        False where nothing was ever started.
+    """
+    reap()
+    state = directory.instance(number).state()
+    return state is not None and is_running(state.supervisor_pid, state.supervisor_start)
+
+
+def reap() -> None:
+    """Take the exit status of supervisors that this process started and that have ended."""
+    for process in list(_started):
+        if process.poll() is not None and process in _started:
+            _started.remove(process)
