@@ -128,7 +128,7 @@ class InstanceDirectory:
                 file = os.open("failure", flags | os.O_NONBLOCK, dir_fd=directory)
             finally:
                 os.close(directory)
-            with open(file, "rb") as opened:
+            with os.fdopen(file, "rb") as opened:
                 if stat.S_ISREG(os.fstat(file).st_mode):
                     text = opened.read(FAILURE_BYTES_MAX).decode(errors="replace").strip()
                     return text[:FAILURE_CHARACTERS_MAX]
@@ -194,7 +194,7 @@ class JobDirectory:
             self.instance(number).path.mkdir(exist_ok=True)
         aside = self.path / "spec.json.new"
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w") as file:
+        with os.fdopen(descriptor, "w") as file:
             file.write(spec.to_json())
         aside.replace(self.spec_path)
 

@@ -78,7 +78,7 @@ class Base:
         """Return the folders that must be seen for it to run, and what their links lead to."""
         named = {*self.prefixes, *self.folders}
         real = {os.path.realpath(folder) for folder in named}
-        return named | real | {os.path.dirname(os.path.realpath(self.python))}
+        return named | real | {str(Path(os.path.realpath(self.python)).parent)}
 
 
 def probe(python: str, folder: Path) -> Base:
@@ -101,7 +101,7 @@ def probe(python: str, folder: Path) -> Base:
         if document["changed"] == [_changed_at(path) for path in document["base"]["folders"]]:
             return Base(**document["base"])
     try:
-        answer = subprocess.run(
+        answer = subprocess.run(  # noqa: S603  (our own command)
             [python, "-c", _PROBE],
             capture_output=True,
             check=True,
@@ -122,15 +122,15 @@ def probe(python: str, folder: Path) -> Base:
 
 def _changed_at(path: str) -> int:
     with contextlib.suppress(OSError):
-        return os.stat(path).st_mtime_ns
+        return Path(path).stat().st_mtime_ns
     return 0
 
 
 def prepare_base(
     folder: Path,
-    python: str | None = None,
-    *,
     say: Callable[[str], None] = lambda _line: None,
+    *,
+    python: str | None = None,
     is_unwanted: Callable[[], bool] = lambda: False,
 ) -> Base:
     """Return a base environment, made now if none is there.
@@ -139,8 +139,8 @@ def prepare_base(
 
     Args:
         folder: Where environments are kept.
-        python: The interpreter; None for this process's own.
         say: Takes the progress, line by line.
+        python: The interpreter; None for this process's own.
         is_unwanted: Asked while waiting; True gives up.
 
     Returns:
@@ -154,7 +154,7 @@ def prepare_base(
         return base
 
     def install(arguments: Sequence[str], _overlay: Path, at: Path) -> tuple[int, str]:
-        answer = subprocess.run(
+        answer = subprocess.run(  # noqa: S603  (our own command)
             arguments, cwd=at, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )
         text = answer.stdout.decode(errors="replace")
@@ -247,7 +247,9 @@ class Overlay:
         has_pip = ["--without-pip"] if self._base.pip is not None else []
         try:
             command = [self._base.python, "-I", "-m", "venv", *has_pip, str(self.path)]
-            subprocess.run(command, check=True, capture_output=True, timeout=PROBE_SECONDS_MAX)
+            subprocess.run(  # noqa: S603  (our own command)
+                command, check=True, capture_output=True, timeout=PROBE_SECONDS_MAX
+            )
         except (OSError, subprocess.SubprocessError) as error:
             raise InterpreterError(f"no virtual environment can be made: {error}") from error
         # Behind the environment's own packages, and with the base's own .pth files.

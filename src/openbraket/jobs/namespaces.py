@@ -69,7 +69,7 @@ def enter_user_namespace(flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int = 0, options: str = "") -> None:
-    """Mount as mount(2) does.
+    """Mount a file system, or one place at another, with the kernel's own call.
 
     Args:
         source: Path or name.

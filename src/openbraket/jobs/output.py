@@ -28,6 +28,7 @@ class LogFile:
         self._bytes_max = bytes_max
         self.left_bytes = bytes_max - os.fstat(self._file).st_size
         self._rest = b""
+        self._epoch_ms = 0
 
     def say(self, text: str) -> None:
         """Add lines of our own, after what the job printed so far.
@@ -68,7 +69,9 @@ class LogFile:
             return
         if max(map(len, lines)) > LINE_BYTES_MAX:
             lines = [part for line in lines for part in _parts(line)]
-        stamp = b"%d " % (time.time_ns() // 1_000_000)
+        # Never back, even where the machine's clock is set back.
+        self._epoch_ms = max(self._epoch_ms, time.time_ns() // 1_000_000)
+        stamp = b"%d " % self._epoch_ms
         text = stamp + (b"\n" + stamp).join(lines) + b"\n"
         if len(text) > self.left_bytes:
             text = text[: text.rfind(b"\n", 0, self.left_bytes) + 1]

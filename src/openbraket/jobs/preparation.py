@@ -11,13 +11,45 @@ from openbraket.jobs.environments import Base, Overlay
 from openbraket.jobs.output import LogFile
 from openbraket.jobs.pump import Pump
 from openbraket.jobs.spec import JobSpec
-from openbraket.jobs.view import Bind
+from openbraket.jobs.view import Bind, home_folders
 
 PIP_SETTINGS = (".config/pip/pip.conf", ".pip/pip.conf")
 
 
 class SetupError(Exception):
     """The script cannot be started; the message is for the job's owner."""
+
+
+def unpack_script(directory: JobDirectory, spec: JobSpec, number: int) -> Path:
+    """Put an instance's script where the contract has it.
+
+    Args:
+        directory: The attempt's, staged.
+        spec: Its specification.
+        number: The instance, from 1.
+
+    Returns:
+        The folder `extracted`.
+
+    Raises:
+        SetupError: If there is no script or it cannot be unpacked.
+    """
+    if not spec.script_file:
+        raise SetupError("No customer script specified")
+    if not spec.entry_point:
+        raise SetupError("No customer entry point specified")
+    staged = directory.script / spec.script_file
+    try:
+        return script.unpack(
+            staged,
+            directory.instance(number).code,
+            compression_type=spec.compression_type,
+            bytes_max=spec.limits.disk_bytes,
+        )
+    except FileNotFoundError as error:
+        raise SetupError(f"No customer script specified: {staged.name} is missing") from error
+    except (ValueError, OSError) as error:
+        raise SetupError(f"The script cannot be unpacked: {error}") from error
 
 
 class Preparation:
@@ -60,12 +92,13 @@ class Preparation:
             StoppedError: If the instance had to end before.
             OSError: If the directory cannot be written to.
         """
+        self._pump.check()
         places.make_folders(self._directory, self._number)
-        extracted = self._unpack()
+        extracted = unpack_script(self._directory, self._spec, self._number)
         base = environments.prepare_base(
             self._environments,
-            self._spec.python,
-            say=self._log.say,
+            self._log.say,
+            python=self._spec.python,
             is_unwanted=self._pump.is_unwanted,
         )
         self.mode = self._find_mode(base)
@@ -90,19 +123,8 @@ class Preparation:
             needed,
         )
 
-    def _unpack(self) -> Path:
-        staged = self._directory.script / self._spec.script_file
-        try:
-            return script.unpack(
-                staged,
-                self._instance.code,
-                compression_type=self._spec.compression_type,
-                bytes_max=self._spec.limits.disk_bytes,
-            )
-        except FileNotFoundError as error:
-            raise SetupError(f"No customer script specified: {staged.name} is missing") from error
-        except (ValueError, OSError) as error:
-            raise SetupError(f"The script cannot be unpacked: {error}") from error
+    def clean_up(self) -> None:
+        """Nothing is left: the view and the processes end together."""
 
     def _places(self) -> variables.Places:
         if self.mode == contained.PLAIN:
@@ -113,7 +135,7 @@ class Preparation:
 
     def _find_mode(self, base: Base) -> str:
         (self._instance.ml / "input" / "data").mkdir(exist_ok=True)
-        for mode in contained.modes():
+        for mode in contained.modes() if self._spec.private_view else ():
             command = self._contained(["/bin/true"], {}, "/", base.needs())
             try:
                 if self._pump.run(command, mode).exit_code == 0:
@@ -143,7 +165,7 @@ class Preparation:
 
         def install(arguments: Sequence[str], path: Path, at: Path) -> tuple[int, str]:
             writable = [Bind(str(path), str(path), writable=True)]
-            for home in places.home_folders():
+            for home in home_folders():
                 found = [f"{home}/{name}" for name in PIP_SETTINGS]
                 writable += [Bind(name, name) for name in found if Path(name).is_file()]
             command = self._contained(

@@ -24,7 +24,7 @@ class ProcessRuntime:
 
     name = "process"
 
-    def start(self, directory: JobDirectory, spec: JobSpec, instance: int) -> None:
+    def start(self, directory: JobDirectory, spec: JobSpec, instance: int) -> None:  # noqa: ARG002
         """Start an instance's supervisor.
 
         Args:
@@ -74,7 +74,7 @@ def start_supervisor(directory: JobDirectory, number: int, launcher: str) -> Non
     instance = directory.instance(number)
     package = str(Path(__file__).resolve().parents[2])
     with (instance.path / "supervisor.err").open("ab") as errors:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603  (our own command)
             [sys.executable, "-I", "-S", "-c", _START, package, str(directory.path), str(number)],
             stdin=subprocess.PIPE,
             stdout=errors,

@@ -127,6 +127,8 @@ class Pump:
         """
         if self._instance.stop_path.exists():
             raise StoppedError("stopped", "The job was stopped")
+        if not self._instance.path.exists():
+            raise StoppedError("stopped", "The job's directory is gone")
         now = time.monotonic()
         if now >= self._deadline:
             seconds = self._limits.runtime_seconds

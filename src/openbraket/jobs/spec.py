@@ -76,6 +76,8 @@ class JobSpec:
         python: The base interpreter; None for the supervisor's own.
         install_requirements: Whether `requirements.txt` files in the script are installed; where
             not, a job that has one fails.
+        private_view: Whether processes get their own view of files and processes where the machine
+            allows it; without one they can read what the server's user can.
     """
 
     job_arn: str
@@ -101,6 +103,7 @@ class JobSpec:
     limits: Limits = field(default_factory=Limits)
     python: str | None = None
     install_requirements: bool = True
+    private_view: bool = True
 
     def to_json(self) -> str:
         """Return the document that `from_json` reads."""

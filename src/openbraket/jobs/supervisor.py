@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openbraket.jobs import directory as states
 from openbraket.jobs import namespaces as ns
@@ -22,6 +23,9 @@ from openbraket.jobs.output import LogFile
 from openbraket.jobs.preparation import Preparation, SetupError
 from openbraket.jobs.pump import Pump, StoppedError
 
+if TYPE_CHECKING:
+    from openbraket.jobs.container import ContainerPreparation
+
 
 class Supervisor:
     """Runs one instance.
@@ -30,12 +34,13 @@ class Supervisor:
         state: What was last written.
     """
 
-    def __init__(self, directory: JobDirectory, number: int) -> None:
+    def __init__(self, directory: JobDirectory, number: int, runtime: str) -> None:
         """Take over what the runtime has recorded.
 
         Args:
             directory: The attempt's, prepared and staged.
             number: The instance, from 1.
+            runtime: `process` or `container`.
 
         Raises:
             OSError: If the directory cannot be used.
@@ -44,6 +49,7 @@ class Supervisor:
         self._directory = directory
         self._instance = directory.instance(number)
         self._number = number
+        self._runtime = runtime
         self._spec = directory.spec()
         pid = os.getpid()
         self.state = InstanceState(
@@ -78,10 +84,13 @@ class Supervisor:
             f"algo-{self._number} of {self._spec.instance_count}"
         )
         self._write(phase=states.SETUP)
-        preparation = Preparation(self._directory, self._spec, self._number, log, pump)
+        preparation = self._preparation(log, pump)
         command = preparation.command()
         self._write(phase=states.RUNNING)
-        ending = pump.run(command, preparation.mode)
+        try:
+            ending = pump.run(command, preparation.mode)
+        finally:
+            preparation.clean_up()
         if ending.trouble is not None:
             raise SetupError(ending.trouble)
         if ending.exit_code is None:
@@ -93,6 +102,13 @@ class Supervisor:
         log.say(f"Reporting training {'SUCCESS' if is_success else 'FAILURE'}")
         self._end(log, exit_code=ending.exit_code, failure=failure)
 
+    def _preparation(self, log: LogFile, pump: Pump) -> "Preparation | ContainerPreparation":
+        if self._runtime == "container":
+            from openbraket.jobs.container import ContainerPreparation
+
+            return ContainerPreparation(self._directory, self._spec, self._number, log, pump)
+        return Preparation(self._directory, self._spec, self._number, log, pump)
+
     def _write(self, **changes: object) -> None:
         self.state = dataclasses.replace(self.state, **changes)  # type: ignore[arg-type]
         self._instance.write_state(self.state)
@@ -102,6 +118,8 @@ class Supervisor:
         if message is not None:
             log.say(f"Job ended: {message}")
         log.flush()
+        if not self._instance.path.exists():
+            return
         self._write(phase=states.ENDED, ended_at=time.time(), **changes)
 
 
@@ -112,12 +130,13 @@ def main(path: str, number: int) -> None:
         path: The attempt's directory.
         number: The instance, from 1.
     """
-    if not sys.stdin.readline():
+    runtime = sys.stdin.readline().strip()
+    if not runtime:
         return
     sys.stdin.close()
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("0")
-    Supervisor(JobDirectory(path), number).run()
+    Supervisor(JobDirectory(path), number, runtime).run()
 
 
 if __name__ == "__main__":

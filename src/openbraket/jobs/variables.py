@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from openbraket.jobs.spec import JobSpec
@@ -53,7 +54,7 @@ def job_variables(spec: JobSpec, number: int, places: Places, python: str) -> di
     Returns:
         Those of the contract, what is inherited, and `spec.environment`, which wins.
     """
-    folders = [os.path.dirname(python), "/usr/local/bin", "/usr/bin", "/bin"]
+    folders = [str(Path(python).parent), "/usr/local/bin", "/usr/bin", "/bin"]
     return {
         **inherited(),
         "PATH": ":".join(folders),
@@ -244,5 +245,5 @@ def _text(value: object) -> str:
 
 
 def _gpu_count() -> int:
-    with_number = [name for name in os.listdir("/dev") if name.startswith("nvidia")]
-    return sum(name.removeprefix("nvidia").isdigit() for name in with_number)
+    devices = Path("/dev").glob("nvidia*")
+    return sum(device.name.removeprefix("nvidia").isdigit() for device in devices)

@@ -133,7 +133,7 @@ def apply(view: FileView) -> None:
         _make_place(root, bind)
     for text, place in view.links:
         with contextlib.suppress(FileExistsError):
-            os.symlink(text, root + place)
+            Path(root + place).symlink_to(text)
     # Kernels before 5.12 cannot; the folders are then as writable as the user's rights make them.
     with contextlib.suppress(OSError):
         ns.make_read_only(root)
@@ -151,24 +151,24 @@ def apply(view: FileView) -> None:
 
 def _show_machine(root: str) -> None:
     for folder, left_out in (("/", ("proc", "opt")), ("/opt", OPT_NAMES_OF_JOBS)):
-        os.makedirs(root + folder, exist_ok=True)
+        Path(root + folder).mkdir(exist_ok=True, parents=True)
         if not Path(folder).is_dir():
             continue
         for entry in os.scandir(folder):
             target = root + entry.path
             if entry.is_symlink():
-                os.symlink(Path(entry.path).readlink(), target)
+                Path(target).symlink_to(Path(entry.path).readlink())
             elif entry.name not in left_out:
                 _make_target(entry.path, target)
                 ns.mount(entry.path, target, "", ns.MS_BIND | ns.MS_REC)
-    os.makedirs(f"{root}/proc", exist_ok=True)
+    Path(f"{root}/proc").mkdir(exist_ok=True, parents=True)
 
 
 def _make_target(source: str | None, target: str) -> None:
     if source is None or Path(source).is_dir():
-        os.makedirs(target, exist_ok=True)
+        Path(target).mkdir(exist_ok=True, parents=True)
     elif not Path(target).exists():
-        os.makedirs(Path(target).parent, exist_ok=True)
+        Path(Path(target).parent).mkdir(exist_ok=True, parents=True)
         Path(target).touch()
 
 
