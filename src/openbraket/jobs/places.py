@@ -42,7 +42,7 @@ def host_names(spec: JobSpec) -> tuple[str, ...]:
 
 def private_places(spec: JobSpec) -> Places:
     """Return the contract's own paths, as a private view gives them."""
-    wanted = posixpath.normpath("/" + spec.checkpoint_path)
+    wanted = posixpath.normpath("/" + spec.checkpoint_path.lstrip("/"))
     if is_inside(wanted, ["/opt/braket"]):
         wanted = "/opt/ml" + wanted.removeprefix("/opt/braket")
     homes = home_folders()
