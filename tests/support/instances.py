@@ -88,9 +88,7 @@ class Run:
         return instance.state()
 
     def lines(self, number=1):
-        records, _offset = read_log(
-            self.directory.instance(number).log, 0, bytes_max=1 << 30
-        )
+        records, _offset = read_log(self.directory.instance(number).log, 0, bytes_max=1 << 30)
         return [record.text for record in records]
 
     def text(self, number=1):
