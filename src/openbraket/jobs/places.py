@@ -154,8 +154,9 @@ def private_view(directory: JobDirectory, spec: JobSpec, number: int, needed: se
         Bind(str(instance.ml), "/opt/ml", writable=True),
         Bind(str(directory.input_data), "/opt/ml/input/data", writable=True),
         Bind(str(directory.checkpoints), _checkpoint_target(spec), writable=True),
-        Bind(_write_hosts(instance.path, spec), os.path.realpath("/etc/hosts")),
     ]
+    if Path("/etc/hosts").exists():
+        shown.append(Bind(_write_hosts(instance.path, spec), os.path.realpath("/etc/hosts")))
     return FileView(
         root=str(instance.path / "root"),
         binds=(*private, memory, Bind(None, data), *(Bind(path, path) for path in kept), *shown),
@@ -172,8 +173,7 @@ def _checkpoint_target(spec: JobSpec) -> str:
 
 
 def _write_hosts(folder: Path, spec: JobSpec) -> str:
-    machine = Path("/etc/hosts")
-    lines = machine.read_text(errors="replace") if machine.exists() else "127.0.0.1 localhost\n"
+    lines = Path("/etc/hosts").read_text(errors="replace")
     lines += "".join(
         f"\n{loopback_address(spec, number)} {name}\n"
         for number, name in enumerate(host_names(spec), start=1)

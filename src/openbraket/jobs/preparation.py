@@ -136,10 +136,15 @@ class Preparation:
     def _find_mode(self, base: Base) -> str:
         (self._instance.ml / "input" / "data").mkdir(exist_ok=True)
         for mode in contained.modes() if self._spec.private_view else ():
-            command = self._contained(["/bin/true"], {}, "/", base.needs())
+            # Also shows that nothing of the interpreter is hidden.
+            trial = [base.python, "-I", "-S", "-c", "pass"]
+            command = self._contained(trial, {}, "/", base.needs())
             try:
-                if self._pump.run(command, mode).exit_code == 0:
+                ending = self._pump.run(command, mode)
+                if ending.exit_code == 0:
                     return mode
+                trouble = ending.trouble or f"{base.python} ended with {ending.exit_code} in it"
+                self._log.say(f"No private view of files ({mode}): {trouble}")
             except NotAllowedError as error:
                 self._log.say(f"No private view of files ({mode}): {error}")
         (self._instance.ml / "input" / "data").rmdir()

@@ -94,7 +94,7 @@ class Supervisor:
         if ending.trouble is not None:
             raise SetupError(ending.trouble)
         if ending.exit_code is None:
-            raise RuntimeError("the process that watches over the script was killed")
+            raise StoppedError("lost", "The process that watched over the script was killed")
         failure = self._instance.read_failure()
         if ending.exit_code != 0 and pump.is_disk_full():
             raise pump.disk_full()

@@ -1,7 +1,7 @@
 import pytest
-from support.instances import Ear, Workplace
 
 from openbraket.jobs.doctor import view_finding
+from support.instances import Ear, Workplace
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ import json
 import zipfile
 
 import pytest
-from support.instances import archive
 
 from openbraket.jobs.outcome import failure_reason
 from openbraket.jobs.spec import Channel
+from support.instances import archive
 
 TELL = """
 import json, os, pathlib, sys
@@ -142,8 +142,10 @@ def test_zip_with_a_package_runs_as_main(workplace):
     [
         (
             "open('fake_file')",
-            "AlgorithmError: FileNotFoundError: [Errno 2] No such file or directory: "
-            "'fake_file', exit code: 1",
+            (
+                "AlgorithmError: FileNotFoundError: [Errno 2] No such file or directory: "
+                "'fake_file', exit code: 1"
+            ),
         ),
         ("import sys; sys.exit(137)", "exit code: 137"),
         ("import os; os._exit(3)", "exit code: 3"),
@@ -153,10 +155,14 @@ def test_zip_with_a_package_runs_as_main(workplace):
             "AlgorithmError: said so, exit code: 0",
         ),
         (
-            "import os\nat = os.environ['SM_OUTPUT_DIR'] + '/failure'\n"
-            "os.symlink('/etc/hostname', at)\nraise SystemExit(4)",
-            "AlgorithmError: The script ended with an error and without a failure file, "
-            "exit code: 4",
+            (
+                "import os\nat = os.environ['SM_OUTPUT_DIR'] + '/failure'\n"
+                "os.symlink('/etc/hostname', at)\nraise SystemExit(4)"
+            ),
+            (
+                "AlgorithmError: The script ended with an error and without a failure file, "
+                "exit code: 4"
+            ),
         ),
     ],
 )

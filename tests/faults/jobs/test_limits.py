@@ -30,7 +30,7 @@ while True:
 
 
 def test_memory_of_all_processes_together_is_limited(workplace, private_view):
-    script = f"""
+    script = """
 import os, signal
 for _ in range(4):
     if os.fork() == 0:

@@ -1,6 +1,7 @@
 """A script's requirements: installed once, by pip, or the job fails with pip's reason."""
 
 import pytest
+
 from support.instances import archive
 
 PACKAGE = {
