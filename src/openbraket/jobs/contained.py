@@ -25,6 +25,8 @@ from openbraket.jobs import tree
 from openbraket.jobs.view import FileView, apply
 
 WATCH_SECONDS = 0.1
+# A folder of the machine that does not answer, as of a lost file server, must not hold up jobs.
+START_SECONDS_MAX = 30
 CANNOT_RUN = 127
 # Before other processes when the machine itself runs out of memory.
 _OOM_SCORE = "500"
@@ -118,7 +120,11 @@ class Contained:
             raise NotAllowedError(refused)
 
     def _wait_for_start(self) -> str | None:
+        poll = select.poll()
+        poll.register(self.status, select.POLLIN)
         while True:
+            if not poll.poll(START_SECONDS_MAX * 1000):
+                return f"preparing the job's view took more than {START_SECONDS_MAX} seconds"
             text = os.read(self.status, 4096)
             if not text:
                 return "the process that prepares the job's view ended"

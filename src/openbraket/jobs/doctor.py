@@ -16,7 +16,7 @@ from openbraket.jobs.view import Bind, FileView
 PROBE_SECONDS_MAX = 30
 _PROBE = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path.append(sys.argv[1])
 from openbraket.jobs.doctor import try_modes
 print(try_modes(sys.argv[2]))
 """

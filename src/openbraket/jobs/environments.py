@@ -11,7 +11,9 @@ import hashlib
 import json
 import os
 import re
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -154,16 +156,51 @@ def prepare_base(
         return base
 
     def install(arguments: Sequence[str], _overlay: Path, at: Path) -> tuple[int, str]:
-        answer = subprocess.run(  # noqa: S603  (our own command)
-            arguments, cwd=at, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-        )
-        text = answer.stdout.decode(errors="replace")
-        say(text.rstrip("\n"))
-        return answer.returncode, text
+        return _run_here(arguments, at, say, is_unwanted)
 
     overlay = Overlay(folder, base, f"{SDK}\n", [SDK])
     overlay.make(install, folder, say, is_unwanted)
     return probe(overlay.python, folder)
+
+
+def _run_here(
+    arguments: Sequence[str],
+    folder: Path,
+    say: Callable[[str], None],
+    is_unwanted: Callable[[], bool],
+) -> tuple[int, str]:
+    """Run our own pip command without a view: what it installs is our choice, not a script's.
+
+    Raises:
+        InterpreterError: If it is not wanted any more.
+    """
+    lines = []
+    with subprocess.Popen(  # noqa: S603  (our own command)
+        arguments,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
+        if process.stdout is None:
+            raise InterpreterError("pip has no standard output")
+        pending = b""
+        while True:
+            ready, _, _ = select.select([process.stdout], [], [], LOCK_SECONDS_BETWEEN_TRIES)
+            if is_unwanted():
+                os.killpg(process.pid, signal.SIGKILL)
+                raise InterpreterError("stopped while the base environment was made")
+            if not ready:
+                continue
+            text = os.read(process.stdout.fileno(), 1 << 16)
+            *whole, pending = (pending + text).split(b"\n")
+            for line in whole:
+                lines.append(line.decode(errors="replace"))
+                say(lines[-1])
+            if not text:
+                break
+    return process.returncode, "\n".join(lines)
 
 
 class Overlay:

@@ -3,7 +3,6 @@
 import io
 import os
 import stat
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,28 +51,3 @@ def walk(folder: Path) -> Iterator[JobFile]:
                     relative = str(Path(path, name).relative_to(folder))
                     with io.BufferedReader(file) as reader:
                         yield JobFile(relative, reader, status.st_size, status.st_mtime_ns)
-
-
-def pack(folder: Path, archive: Path) -> int:
-    """Write the regular files below a folder into a gzip-compressed tar archive.
-
-    Args:
-        folder: One that a job could write to, once its processes are gone.
-        archive: Made anew.
-
-    Returns:
-        How many files it holds.
-
-    Raises:
-        OSError: If a file cannot be read or the archive not be written.
-    """
-    count = 0
-    with tarfile.open(archive, "w:gz", compresslevel=6) as opened:
-        for found in walk(folder):
-            member = tarfile.TarInfo(found.name)
-            member.size = found.size
-            member.mtime = found.mtime_ns // 1_000_000_000
-            member.mode = 0o644
-            opened.addfile(member, found.file)
-            count += 1
-    return count

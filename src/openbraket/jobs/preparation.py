@@ -95,12 +95,7 @@ class Preparation:
         self._pump.check()
         places.make_folders(self._directory, self._number)
         extracted = unpack_script(self._directory, self._spec, self._number)
-        base = environments.prepare_base(
-            self._environments,
-            self._log.say,
-            python=self._spec.python,
-            is_unwanted=self._pump.is_unwanted,
-        )
+        base = self._base()
         self.mode = self._find_mode(base)
         seen = self._places()
         places.write_documents(self._directory, self._spec, self._number, seen)
@@ -122,6 +117,18 @@ class Preparation:
             f"{seen.ml}/code",
             needed,
         )
+
+    def _base(self) -> Base:
+        try:
+            return environments.prepare_base(
+                self._environments,
+                self._log.say,
+                python=self._spec.python,
+                is_unwanted=self._pump.is_unwanted,
+            )
+        except environments.InterpreterError:
+            self._pump.check()
+            raise
 
     def clean_up(self) -> None:
         """Nothing is left: the view and the processes end together."""

@@ -12,7 +12,7 @@ from openbraket.jobs.spec import JobSpec
 # Not `-m`: the supervisor needs no installed package, and starts in half the time without `site`.
 _START = """
 import sys
-sys.path.insert(0, sys.argv.pop(1))
+sys.path.append(sys.argv.pop(1))
 from openbraket.jobs.supervisor import main
 main(sys.argv[1], int(sys.argv[2]))
 """

@@ -234,15 +234,43 @@ else:
     assert "HEARD hello from rank 0" in run.lines(2)
 
 
-def test_embedded_simulator_needs_only_the_environment(workplace):
+def test_sdk_inside_a_job_finds_everything(workplace, private_view):
     script = """
-import os
 from braket.circuits import Circuit
 from braket.devices import LocalSimulator
-provider, name = os.environ["AMZN_BRAKET_DEVICE_ARN"].removeprefix("local:").split("/")
+from braket.jobs.metrics import log_metric
+from braket.jobs import (
+    get_checkpoint_dir, get_hyperparameters, get_input_data_dir, get_job_device_arn,
+    get_job_name, load_job_checkpoint, save_job_checkpoint, save_job_result,
+)
+provider, name = get_job_device_arn().removeprefix("local:").split("/")
+assert (provider, name) == ("braket", "default")
 counts = LocalSimulator().run(Circuit().h(0).cnot(0, 1), shots=10).result().measurement_counts
-print("COUNTED", sum(counts.values()), provider, name)
+assert get_hyperparameters() == {"depth": "3"}
+assert open(get_input_data_dir("one") + "/file").read() == "x"
+old = load_job_checkpoint("earlier-job")
+log_metric("Cost", 0.5, iteration_number=3)
+save_job_checkpoint({"old": old["value"]}, "after")
+save_job_result({"total": sum(counts.values()), "name": get_job_name()})
 """
-    run = workplace.job(script, device_arn="local:braket/default").start()
-    assert run.wait().exit_code == 0, run.text()
-    assert "COUNTED 10 braket default" in run.lines()
+    run = workplace.job(
+        script,
+        device_arn="local:braket/default",
+        hyperparameters={"depth": "3"},
+        channels=(Channel("one", "s3://bucket/one/"),),
+        private_view=private_view,
+    )
+    (run.directory.channel("one") / "file").write_text("x")
+    earlier = {
+        "braketSchemaHeader": {"name": "braket.jobs_data.persisted_job_data", "version": "1"},
+        "dataDictionary": {"value": 7},
+        "dataFormat": "plaintext",
+    }
+    (run.directory.checkpoints / "earlier-job.json").write_text(json.dumps(earlier))
+    assert run.start().wait().exit_code == 0, run.text()
+    result = json.loads((run.directory.instance(1).model / "results.json").read_text())
+    assert result["dataDictionary"] == {"total": 10, "name": "a-job"}
+    saved = json.loads((run.directory.checkpoints / "a-job_after.json").read_text())
+    assert saved["dataDictionary"] == {"old": 7}
+    (metric,) = [line for line in run.lines() if "Metrics - " in line]
+    assert metric.endswith("Cost=0.5; iteration_number=3;")

@@ -71,7 +71,9 @@ print("ALIVE", os.getppid())
 
 
 def test_without_a_view_death_of_the_warden_ends_the_tree(workplace):
-    script = ESCAPE + """
+    script = (
+        ESCAPE
+        + """
 escape()
 keep = greet("main")
 keep.recv(1)
@@ -79,6 +81,7 @@ bootstrap = open(f"/proc/{os.getppid()}/stat").read().rpartition(")")[2]
 os.kill(int(bootstrap.split()[1]), signal.SIGKILL)
 while True: signal.pause()
 """
+    )
     run = workplace.job(script, private_view=False).start()
     heard = dict(workplace.ear.hear() for _ in range(2))
     heard["main"].sendall(b"!")

@@ -1,7 +1,14 @@
 """A script's requirements: installed once, by pip, or the job fails with pip's reason."""
 
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pip
 import pytest
 
+from openbraket.jobs.environments import InterpreterError, prepare_base
 from support.instances import archive
 
 PACKAGE = {
@@ -74,6 +81,55 @@ def test_requirement_that_cannot_be_installed_is_the_reason(workplace, requireme
 def test_service_that_installs_nothing_refuses_requirements(workplace):
     run = workplace.job(with_requirements("wanted\n"), install_requirements=False)
     assert "requirements.txt" in run.start().wait().message
+
+
+def bare_interpreter(folder):
+    """Return an interpreter that has pip and no other package."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    own = Path(pip.__file__).parent
+    for found in (own, *own.parent.glob("pip-*.dist-info")):
+        (packages / found.name).symlink_to(found)
+    return str(folder / "bin" / "python")
+
+
+def sdk_wheel(folder):
+    """Write a wheel with the SDK's name, so that nothing need be downloaded."""
+    folder.mkdir()
+    name = "amazon_braket_sdk-9.9"
+    with zipfile.ZipFile(folder / f"{name}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("braket_stand_in.py", "")
+        wheel.writestr(
+            f"{name}.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: amazon-braket-sdk\nVersion: 9.9\n",
+        )
+        wheel.writestr(
+            f"{name}.dist-info/WHEEL",
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        wheel.writestr(f"{name}.dist-info/RECORD", "")
+    return folder
+
+
+def test_base_without_the_sdk_gets_it_once(tmp_path, monkeypatch):
+    python = bare_interpreter(tmp_path / "bare")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    said = []
+    with pytest.raises(InterpreterError, match="No matching distribution found for amazon-braket"):
+        prepare_base(tmp_path / "environments", said.append, python=python)
+    assert any("No matching distribution" in line for line in said)
+    monkeypatch.setenv("PIP_FIND_LINKS", str(sdk_wheel(tmp_path / "wheels")))
+    base = prepare_base(tmp_path / "environments", said.append, python=python)
+    assert (base.sdk, base.boto3) == ("9.9", None)
+    del said[:]
+    assert prepare_base(tmp_path / "environments", said.append, python=python) == base
+    assert said == []
+
+
+def test_making_of_a_base_can_be_given_up(tmp_path):
+    python = bare_interpreter(tmp_path / "bare")
+    with pytest.raises(InterpreterError, match="stopped while"):
+        prepare_base(tmp_path / "environments", python=python, is_unwanted=lambda: True)
 
 
 def test_stop_while_pip_runs(workplace):

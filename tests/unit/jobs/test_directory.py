@@ -1,9 +1,10 @@
 import dataclasses
+import os
 
 import pytest
 
 from openbraket.jobs.directory import InstanceState, JobDirectory, read_log
-from openbraket.jobs.files import pack, walk
+from openbraket.jobs.files import walk
 from openbraket.jobs.outcome import failure_reason
 from openbraket.jobs.output import LINE_BYTES_MAX, LogFile
 from openbraket.jobs.spec import Channel, JobSpec, Limits
@@ -143,21 +144,9 @@ def test_walk_opens_files_and_follows_no_link(tmp_path):
     (model / "one").write_text("1")
     (model / "link").symlink_to("/etc/hostname")
     (model / "c").symlink_to("/etc")
-    import os
-
     os.mkfifo(model / "pipe")
     found = {item.name: (item.file.read(), item.size) for item in walk(model)}
     assert found == {"b/two": (b"2", 1), "one": (b"1", 1)}
     (tmp_path / "alias").symlink_to(model)
     assert list(walk(tmp_path / "alias")) == []
     assert list(walk(tmp_path / "absent")) == []
-
-
-def test_pack_holds_what_walk_finds(tmp_path):
-    import tarfile
-
-    (tmp_path / "model" / "deep").mkdir(parents=True)
-    (tmp_path / "model" / "deep" / "file").write_text("text")
-    assert pack(tmp_path / "model", tmp_path / "model.tar.gz") == 1
-    with tarfile.open(tmp_path / "model.tar.gz", "r:gz") as opened:
-        assert opened.extractfile("deep/file").read() == b"text"
