@@ -1,6 +1,7 @@
 """The runtime `process`: supervisors as processes of this machine."""
 
-import subprocess
+import contextlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ sys.path.append(sys.argv.pop(1))
 from openbraket.jobs.supervisor import main
 main(sys.argv[1], int(sys.argv[2]))
 """
-_started: list["subprocess.Popen[bytes]"] = []
+_started: list[int] = []
 
 
 class ProcessRuntime:
@@ -74,24 +75,35 @@ def start_supervisor(directory: JobDirectory, number: int, launcher: str) -> Non
     instance = directory.instance(number)
     package = str(Path(__file__).resolve().parents[2])
     with (instance.path / "supervisor.err").open("ab") as errors:
-        process = subprocess.Popen(  # noqa: S603  (our own command)
-            [sys.executable, "-I", "-S", "-c", _START, package, str(directory.path), str(number)],
-            stdin=subprocess.PIPE,
-            stdout=errors,
-            stderr=errors,
-            start_new_session=True,
-            cwd="/",
-        )
-    _started.append(process)
-    if process.stdin is None:
-        raise OSError("the supervisor has no standard input")
-    # Should this process die here, the supervisor finds its input closed and ends.
-    with process.stdin:
-        start = start_ticks(process.pid)
-        if start is None:
-            raise OSError(f"the supervisor of algo-{number} ended at once")
-        instance.write_state(InstanceState(STARTING, process.pid, start, time.time()))
-        process.stdin.write(launcher.encode() + b"\n")
+        source, target = os.pipe2(os.O_CLOEXEC)
+        # Should this process die before it writes, the supervisor finds its input closed and ends.
+        with os.fdopen(source, "rb"), os.fdopen(target, "wb") as line:
+            pid = os.posix_spawn(
+                sys.executable,
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    "-c",
+                    _START,
+                    package,
+                    str(directory.path),
+                    str(number),
+                ],
+                os.environ,
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, source, 0),
+                    (os.POSIX_SPAWN_DUP2, errors.fileno(), 1),
+                    (os.POSIX_SPAWN_DUP2, errors.fileno(), 2),
+                ],
+                setsid=True,
+            )
+            _started.append(pid)
+            start = start_ticks(pid)
+            if start is None:
+                raise OSError(f"the supervisor of algo-{number} ended at once")
+            instance.write_state(InstanceState(STARTING, pid, start, time.time()))
+            line.write(launcher.encode() + b"\n")
 
 
 def is_supervised(directory: JobDirectory, number: int) -> bool:
@@ -111,6 +123,9 @@ def is_supervised(directory: JobDirectory, number: int) -> bool:
 
 def reap() -> None:
     """Take the exit status of supervisors that this process started and that have ended."""
-    for process in list(_started):
-        if process.poll() is not None and process in _started:
-            _started.remove(process)
+    for pid in list(_started):
+        with contextlib.suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                continue
+        with contextlib.suppress(ValueError):
+            _started.remove(pid)

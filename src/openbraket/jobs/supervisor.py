@@ -134,9 +134,11 @@ def main(path: str, number: int) -> None:
     if not runtime:
         return
     sys.stdin.close()
+    directory = JobDirectory(Path(path).absolute())
+    os.chdir("/")
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("0")
-    Supervisor(JobDirectory(path), number, runtime).run()
+    Supervisor(directory, number, runtime).run()
 
 
 if __name__ == "__main__":
