@@ -194,6 +194,10 @@ class Circuit:
             explicitly, which means all.
         jacobian: Derivatives of the operations' parameters by the program's input variables; None
             where no gradient is asked for.
+        boxes: Verbatim boxes, as ranges of operations from the first to behind the last;
+            ascending. They matter to compilation alone, as do barriers.
+        barriers: Index of the operation behind each barrier, and the positions that it is on;
+            ascending by index.
     """
 
     qubits: tuple[int, ...]
@@ -201,6 +205,8 @@ class Circuit:
     result_types: tuple[ResultType, ...] = ()
     measured: tuple[int, ...] = ()
     jacobian: Jacobian | None = None
+    boxes: tuple[tuple[int, int], ...] = ()
+    barriers: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     @property
     def qubit_count(self) -> int:
