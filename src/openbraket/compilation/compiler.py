@@ -1,7 +1,7 @@
 """Compile a circuit: lower, fuse, place, route, synthesize."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from openbraket.base.errors import LimitError, ProgramError
@@ -85,7 +85,11 @@ def _check(circuit: Circuit) -> None:
 
 
 def _check_wiring(circuit: Circuit, target: Target) -> None:
-    """Check that a circuit can run on exactly the qubits that it names."""
+    """Check that a circuit can run on exactly the qubits that it names.
+
+    Raises:
+        ProgramError: If a qubit, a coupling or a native gate is missing.
+    """
     known = set(target.qubits)
     for qubit in circuit.qubits:
         if qubit not in known:
@@ -157,12 +161,10 @@ def _compile_routed(
     """Place a circuit on the device and route it."""
     count = circuit.qubit_count
     if target.couplings is None:
-        if count > len(target.qubits):
-            raise _too_wide(count, len(target.qubits))
+        _check_width(count, len(target.qubits))
         return _compile_anywhere(circuit, target, parts, emitter)
     graph = Graph.of(target)
-    if count > len(graph.qubits):
-        raise _too_wide(count, len(graph.qubits))
+    _check_width(count, len(graph.qubits))
     router = Router(graph, count, seed=seed, thread_count=thread_count)
     where: list[int] = []
     if len(parts) > 1:
@@ -180,10 +182,9 @@ def _compile_routed(
         start = start or routed.start
         where = [routed.end[wire] for wire in simplified.wires]
         items = [
-            Item(tuple(graph.qubits[q] for q in item.qubits), item.matrix)
-            for item in routed.items
+            Item(tuple(graph.qubits[q] for q in item.qubits), item.matrix) for item in routed.items
         ]
-        emitter.add(_refined(items))
+        emitter.add(merge(items))
     if not parts:
         start = where = list(range(count))
     return _Placed([graph.qubits[q] for q in start], [graph.qubits[q] for q in where], swap_count)
@@ -199,22 +200,21 @@ def _compile_anywhere(
         for positions in part.barriers:
             emitter.bar(tuple(where[p] for p in positions))
         simplified = simplify(items_of(part.steps), len(where), renames=True)
-        emitter.add(
-            [Item(tuple(where[q] for q in i.qubits), i.matrix) for i in simplified.items]
-        )
+        emitter.add([Item(tuple(where[q] for q in i.qubits), i.matrix) for i in simplified.items])
         where = [where[wire] for wire in simplified.wires]
     return _Placed(start, where, 0)
 
 
-def _refined(items: Sequence[Item]) -> list[Item]:
-    """Merge routed unitaries with the exchanges beside them."""
-    return merge(items)
+def _check_width(count: int, limit: int) -> None:
+    """Check that a device has enough qubits.
 
-
-def _too_wide(count: int, limit: int) -> LimitError:
-    return LimitError(
-        f"The program has {count} qubits, more than the {limit} that the device connects."
-    )
+    Raises:
+        LimitError: If it has not.
+    """
+    if count > limit:
+        raise LimitError(
+            f"The program has {count} qubits, more than the {limit} that the device connects."
+        )
 
 
 def _assemble(

@@ -86,8 +86,10 @@ def group_blocks(items: Sequence[Item], weyl: Weyl) -> Grouped:
         a, b = qubits
         own = axes[index]
         is_joint = [wires[q].joins(own[side]) for side, q in enumerate(qubits)]
-        groups = tuple(_enter(out, q, wires[q], own[k], is_joint[k]) for k, q in enumerate(qubits))
-        key = (a, b, *groups) if a < b else (b, a, *groups[::-1])
+        first, second = (
+            _enter(out, q, wires[q], own[k], is_joint[k]) for k, q in enumerate(qubits)
+        )
+        key = (a, b, first, second) if a < b else (b, a, second, first)
         block = known.get(key)
         if block is not None and all(is_joint):
             part = matrix if out.qubits[block] == (a, b) else turned(matrix)
@@ -97,7 +99,7 @@ def group_blocks(items: Sequence[Item], weyl: Weyl) -> Grouped:
         known[key] = len(out.qubits)
         out.qubits.append((a, b))
         out.matrices.append(matrix)
-        out.groups.append((groups[0], groups[1]))
+        out.groups.append((first, second))
         origin.append(index)
     out.finals = {q: wire.waiting for q, wire in wires.items() if wire.waiting is not None}
     out.angles = weyl.angles[origin]

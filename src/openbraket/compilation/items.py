@@ -44,7 +44,9 @@ def merge(items: Iterable[Item]) -> list[Item]:
         index = last.get(a)
         if index is not None and index == last.get(b):
             known = out[index]
-            product = _beside(waiting.pop(known.qubits[0], None), waiting.pop(known.qubits[1], None))
+            product = _beside(
+                waiting.pop(known.qubits[0], None), waiting.pop(known.qubits[1], None)
+            )
             inner = known.matrix if product is None else product @ known.matrix
             own = matrix if known.qubits == qubits else turned(matrix)
             out[index] = Item(known.qubits, own @ inner)

@@ -16,6 +16,9 @@ from openbraket.compilation.weyl import Matrices
 _ANGLE_MIN: Final = 1e-10
 _PI: Final = math.pi
 
+# Name and parameters.
+_Gate = tuple[str, tuple[float, ...]]
+
 
 class Native(NamedTuple):
     """One native gate on physical qubits."""
@@ -35,8 +38,7 @@ class Euler(NamedTuple):
 
 def euler_angles(matrix: Matrices) -> Euler:
     """Return the Euler angles of a one-qubit unitary."""
-    a, b = complex(matrix[0, 0]), complex(matrix[0, 1])
-    c, d = complex(matrix[1, 0]), complex(matrix[1, 1])
+    a, b, c, d = matrix.ravel().tolist()
     theta = 2 * math.atan2(abs(c), abs(a))
     total = cmath.phase(d * a.conjugate()) if abs(a) > _ANGLE_MIN else 0.0
     difference = cmath.phase(-c * b.conjugate()) if abs(c) > _ANGLE_MIN else 0.0
@@ -52,7 +54,7 @@ def _is_close(theta: float, value: float) -> bool:
     return abs(theta - value) < _ANGLE_MIN
 
 
-def _prx_gates(angles: Euler, names: Sequence[str]) -> tuple[list[tuple[str, tuple[float, ...]]], float]:
+def _prx_gates(angles: Euler, names: Sequence[str]) -> tuple[list[_Gate], float]:
     """Return gates before a rotation about z by the second value: U = Rz(φ+λ) prx(θ, π/2-λ)."""
     theta, phi, lam = angles
     axis = wrapped(_PI / 2 - lam)
@@ -69,11 +71,11 @@ def _prx_gates(angles: Euler, names: Sequence[str]) -> tuple[list[tuple[str, tup
     return [("gpi2", (first,)), ("gpi2", (second,))], phi + lam + theta
 
 
-def _rz_gates(angles: Euler, names: Sequence[str]) -> tuple[list[tuple[str, tuple[float, ...]]], float]:
+def _rz_gates(angles: Euler, names: Sequence[str]) -> tuple[list[_Gate], float]:
     """Return gates before a rotation about z: at most rz, quarter turn, rz, quarter turn."""
     theta, phi, lam = angles
-    quarter = ("rx", (_PI / 2,)) if "rx" in names else ("v", ())
-    half = ("rx", (_PI,)) if "rx" in names else ("x", ())
+    quarter: _Gate = ("rx", (_PI / 2,)) if "rx" in names else ("v", ())
+    half: _Gate = ("rx", (_PI,)) if "rx" in names else ("x", ())
     if _is_close(theta, 0):
         return [], phi + lam
     if _is_close(theta, _PI):
@@ -83,7 +85,7 @@ def _rz_gates(angles: Euler, names: Sequence[str]) -> tuple[list[tuple[str, tupl
     return [*_rz(lam), quarter, *_rz(theta + _PI), quarter], phi + _PI
 
 
-def _rz(angle: float) -> list[tuple[str, tuple[float, ...]]]:
+def _rz(angle: float) -> list[_Gate]:
     angle = wrapped(angle)
     return [] if abs(angle) < _ANGLE_MIN else [("rz", (angle,))]
 
@@ -173,12 +175,16 @@ class Emitter:
         if abs(rest) < _ANGLE_MIN:
             return
         if not is_whole:
-            self._waiting[qubit] = np.diag([cmath.exp(-0.5j * rest), cmath.exp(0.5j * rest)])
+            self._waiting[qubit] = np.array((
+                (cmath.exp(-0.5j * rest), 0),
+                (0, cmath.exp(0.5j * rest)),
+            ))
         elif self._has_rz:
             self.gates.append(Native("rz", (qubit,), (rest,)))
         else:
             # Two half turns about axes at half the angle.
-            name, turn = ("prx", (_PI,)) if self._names[0] == "prx" else ("gpi", ())
-            self.gates += [
-                Native(name, (qubit,), (*turn, axis)) for axis in (0.0, rest / 2)
-            ]
+            for axis in (0.0, rest / 2):
+                if self._names[0] == "prx":
+                    self.gates.append(Native("prx", (qubit,), (_PI, axis)))
+                else:
+                    self.gates.append(Native("gpi", (qubit,), (axis,)))

@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openbraket.compilation.grouping import Grouped
 from openbraket.compilation.items import SWAP, Item
@@ -67,12 +68,12 @@ class Graph:
         )
 
     @cached_property
-    def pair_column(self) -> "np.ndarray[tuple[int], np.dtype[np.uint32]]":
+    def pair_column(self) -> NDArray[np.uint32]:
         """The couplings as one column."""
         return np.array(self.pairs, dtype=np.uint32).reshape(-1)
 
     @cached_property
-    def weights(self) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    def weights(self) -> NDArray[np.float64]:
         """What a native gate on each coupling costs: about 1, more where it is noisier."""
         costs = np.array(self.infidelities)
         mean = costs.mean() if len(costs) else 0.0
@@ -96,6 +97,15 @@ class Routed:
     start: list[int]
     end: list[int]
     swap_count: int
+
+
+class _Columns(NamedTuple):
+    """Blocks as `kernels._routing` takes them."""
+
+    qubits: NDArray[np.uint32]
+    groups: NDArray[np.uint32]
+    costs: NDArray[np.float64]
+    exchanged_costs: NDArray[np.float64]
 
 
 class Router:
@@ -130,17 +140,28 @@ class Router:
         layout = list(start)
         if not layout:
             layout = _routing.embed_blocks(
-                *columns[:6],
-                columns[6],
+                len(graph.qubits),
+                graph.pair_column,
+                graph.weights,
+                self._qubit_count,
+                columns.qubits,
+                columns.groups,
+                columns.costs,
                 np.array(graph.qubit_costs),
                 step_count_max=EMBEDDING_STEPS_MAX,
             )
         is_embedded = bool(layout) and not start
-        trial_count = 1 if is_embedded else self._trial_count(len(grouped.qubits))
         _, first, events = _routing.route_blocks(
-            *columns,
+            len(graph.qubits),
+            graph.pair_column,
+            graph.weights,
+            self._qubit_count,
+            columns.qubits,
+            columns.groups,
+            columns.costs,
+            columns.exchanged_costs,
             np.array(layout, dtype=np.int32),
-            trial_count=trial_count,
+            trial_count=1 if is_embedded else self._trial_count(len(grouped.qubits)),
             round_count=0 if layout else ROUNDS,
             thread_count=self._thread_count,
             seed=self._seed,
@@ -150,23 +171,17 @@ class Router:
     def _trial_count(self, block_count: int) -> int:
         return max(TRIALS_MIN, min(TRIALS_MAX, _TRIAL_BLOCKS // (block_count + 1)))
 
-    def _columns(self, grouped: Grouped) -> tuple[object, ...]:
-        graph = self._graph
-        angles = grouped.angles
-        return (
-            len(graph.qubits),
-            graph.pair_column,
-            graph.weights,
-            self._qubit_count,
-            np.array(grouped.qubits, dtype=np.uint32).reshape(-1),
-            np.array(grouped.groups, dtype=np.uint32).reshape(-1),
-            entangler_counts(angles, has_angle=graph.has_angle).astype(np.float64),
-            entangler_counts(exchanged(angles), has_angle=graph.has_angle).astype(np.float64),
+    def _columns(self, grouped: Grouped) -> _Columns:
+        has_angle = self._graph.has_angle
+        after = exchanged(grouped.angles)
+        return _Columns(
+            qubits=np.array(grouped.qubits, dtype=np.uint32).reshape(-1),
+            groups=np.array(grouped.groups, dtype=np.uint32).reshape(-1),
+            costs=entangler_counts(grouped.angles, has_angle=has_angle).astype(np.float64),
+            exchanged_costs=entangler_counts(after, has_angle=has_angle).astype(np.float64),
         )
 
-    def _replay(
-        self, grouped: Grouped, start: list[int], events: Sequence[int]
-    ) -> Routed:
+    def _replay(self, grouped: Grouped, start: list[int], events: Sequence[int]) -> Routed:
         where = list(start)
         occupant = {number: qubit for qubit, number in enumerate(start)}
         entered = [-1] * self._qubit_count

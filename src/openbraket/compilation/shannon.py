@@ -73,16 +73,15 @@ def eigenbasis(unitary: Matrices) -> tuple[Matrices, NDArray[np.float64]]:
     """Return orthonormal eigenvectors as columns, and eigenphases, of a unitary."""
     adjoint = unitary.conj().T
     real, imaginary = (unitary + adjoint) / 2, (unitary - adjoint) / 2j
-    best: tuple[float, Matrices, Matrices] | None = None
+    # Eigenvalues that one mixture makes equal, another tells apart: the best one is taken.
+    found, error_min = (unitary, unitary.diagonal()), np.inf
     for mixture in _MIXTURES:
         vectors = np.linalg.eigh(np.cos(mixture) * real + np.sin(mixture) * imaginary)[1]
         rotated = vectors.conj().T @ unitary @ vectors
         error = float(np.abs(rotated - np.diag(rotated.diagonal())).max())
-        if best is None or error < best[0]:
-            best = (error, vectors, rotated.diagonal())
-    if best is None:
-        raise AssertionError("there are no mixtures")
-    return best[1], np.angle(best[2])
+        if error < error_min:
+            found, error_min = (vectors, rotated.diagonal()), error
+    return found[0], np.angle(found[1])
 
 
 def _chosen(first: Matrices, second: Matrices, qubits: Sequence[int]) -> list[Item]:

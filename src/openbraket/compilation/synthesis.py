@@ -1,6 +1,5 @@
 """Two-qubit unitaries as layers of one-qubit gates with native two-qubit gates between them."""
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,7 +9,6 @@ from openbraket.compilation.weyl import (
     PAULIS,
     Angles,
     Matrices,
-    Weyl,
     decompose,
     entangler_counts,
 )
@@ -19,9 +17,9 @@ _I: Final[Matrices] = np.eye(2, dtype=complex)
 _H: Final[Matrices] = np.array([[1, 1], [1, -1]], dtype=complex) * np.sqrt(0.5)
 # C†XC is Z, C†YC is X and C†ZC is Y.
 _CYCLE: Final[Matrices] = np.array([[1, -1j], [1, 1j]]) * np.sqrt(0.5)
-_QUARTERS: Final[Matrices] = np.stack(
-    [np.cos(np.pi / 4) * _I + 1j * np.sin(np.pi / 4) * pauli for pauli in PAULIS]
-)
+_QUARTERS: Final[Matrices] = np.stack([
+    np.cos(np.pi / 4) * _I + 1j * np.sin(np.pi / 4) * pauli for pauli in PAULIS
+])
 # Rotations F of which F† Z F is X, Y or Z.
 _TO_Z: Final[Matrices] = np.stack([_H, _CYCLE, _I])
 # The same for X.
@@ -54,10 +52,7 @@ def synthesize(unitaries: Matrices, entangler: str) -> list[Layers]:
     for index in range(len(unitaries)):
         left, right = weyl.left[index], weyl.right[index]
         angles = weyl.angles[index]
-        if has_angle:
-            inner = _angled(angles, entangler)
-        else:
-            inner = _FIXED[int(counts[index])](angles)
+        inner = _angled(angles, entangler) if has_angle else _FIXED[int(counts[index])](angles)
         out.append(_around(inner, left, right))
     return out
 
@@ -90,7 +85,7 @@ def _angled(angles: Angles, entangler: str) -> Layers:
     return Layers(tuple(layers), tuple(thetas))
 
 
-def _none(angles: Angles) -> Layers:
+def _none(_angles: Angles) -> Layers:
     return Layers(((_I, _I),), ())
 
 

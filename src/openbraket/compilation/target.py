@@ -154,9 +154,9 @@ def _figures(figures: Mapping[str, Any], qubits: Sequence[int]) -> dict[str, Any
     pair_figure = _fidelity(figures.get("twoQubitGateFidelity"))
     readout = _fidelity(figures.get("readoutFidelity"))
     out: dict[str, Any] = {
-        "one_qubit_fidelities": _known(
-            {q: _gate_fidelity(one.get(q, {})) or general for q in qubits}
-        ),
+        "one_qubit_fidelities": _known({
+            q: _gate_fidelity(one.get(q, {})) or general for q in qubits
+        }),
         "readout_fidelities": _known({q: _readout(one.get(q, {})) or readout for q in qubits}),
         "two_qubit_fidelities": _pairs(figures.get("twoQubitProperties", {})),
     }

@@ -19,9 +19,12 @@ Angles = NDArray[np.float64]
 ANGLE_TOLERANCE: Final = 1e-9
 
 PAULIS: Final[Matrices] = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
-_MAGIC: Final[Matrices] = np.array(
-    [[1, 0, 0, 1j], [0, 1j, 1, 0], [0, 1j, -1, 0], [1, 0, 0, -1j]]
-) * np.sqrt(0.5)
+_MAGIC: Final[Matrices] = np.array([
+    [1, 0, 0, 1j],
+    [0, 1j, 1, 0],
+    [0, 1j, -1, 0],
+    [1, 0, 0, -1j],
+]) * np.sqrt(0.5)
 # Row j: eigenvalues of XX, YY and ZZ for column j of the magic basis.
 _SIGNS: Final = np.stack(
     [(_MAGIC.conj().T @ np.kron(p, p) @ _MAGIC).diagonal().real for p in PAULIS], axis=1
@@ -99,7 +102,8 @@ def _locals(products: Matrices) -> Matrices:
     second = table[index, rows].reshape(count, 2, 2)
     first = (table[index, :, columns] / table[index, rows, columns][:, None]).reshape(count, 2, 2)
     factors = np.stack([first, second], axis=1)
-    return factors / np.sqrt(np.linalg.det(factors))[:, :, None, None]
+    factors /= np.sqrt(np.linalg.det(factors))[:, :, None, None]
+    return factors
 
 
 def _reduce(weyl: Weyl) -> Weyl:
@@ -126,9 +130,9 @@ def entangler_counts(angles: Angles, *, has_angle: bool) -> NDArray[np.int64]:
         has_angle: Whether the native gate is exp(i a PP) for any a; otherwise it is cz or a gate
             that is cz up to local ones.
     """
-    nonzero = (np.abs(angles) > ANGLE_TOLERANCE).sum(axis=1)
+    nonzero: NDArray[np.int64] = (np.abs(angles) > ANGLE_TOLERANCE).sum(axis=1, dtype=np.int64)
     if has_angle:
         return nonzero
     is_quarter = np.abs(np.abs(angles).max(axis=1) - np.pi / 4) <= ANGLE_TOLERANCE
-    counts = np.where(nonzero == 1, np.where(is_quarter, 1, 2), nonzero)
-    return counts.astype(np.int64)
+    nonzero[(nonzero == 1) & ~is_quarter] = 2
+    return nonzero

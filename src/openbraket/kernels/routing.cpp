@@ -127,7 +127,8 @@ template <typename Work> void run_all(int count, int thread_count, const Work &w
 
 CouplingGraph::CouplingGraph(int count, std::span<const std::uint32_t> pairs,
                              std::span<const double> weights)
-    : count(count), neighbours(count), distance(static_cast<std::size_t>(count) * count, kUnreached),
+    : count(count), neighbours(count),
+      distance(static_cast<std::size_t>(count) * count, kUnreached),
       weight(static_cast<std::size_t>(count) * count, 1.0) {
   if (pairs.size() != 2 * weights.size())
     throw std::invalid_argument("a coupling graph needs one weight per pair");

@@ -17,7 +17,7 @@ namespace openbraket {
 struct CouplingGraph {
   int count = 0;
   std::vector<std::vector<int>> neighbours;
-  std::vector<int> distance; // count * count
+  std::vector<int> distance;  // count * count
   std::vector<double> weight; // count * count: cost of one native two-qubit gate on this pair
 
   CouplingGraph(int count, std::span<const std::uint32_t> pairs, std::span<const double> weights);
@@ -28,10 +28,10 @@ struct CouplingGraph {
 // Blocks in program order. On each qubit they stand in groups, numbered from 0 without gaps;
 // blocks of one group commute, those of the next wait for all of them.
 struct BlockColumns {
-  std::span<const std::uint32_t> qubits;     // two per block: logical
-  std::span<const std::uint32_t> groups;     // two per block: its group on each of these
-  std::span<const double> costs;             // native gates of the block
-  std::span<const double> exchanged_costs;   // native gates of the block with an exchange
+  std::span<const std::uint32_t> qubits;   // two per block: logical
+  std::span<const std::uint32_t> groups;   // two per block: its group on each of these
+  std::span<const double> costs;           // native gates of the block
+  std::span<const double> exchanged_costs; // native gates of the block with an exchange
 };
 
 struct RoutingOptions {

@@ -37,10 +37,10 @@ NB_MODULE(_routing, m) {
   using namespace openbraket;
   m.def(
       "route_blocks",
-      [](int physical_count, Column<std::uint32_t> pairs, Column<double> weights,
-         int logical_count, Column<std::uint32_t> qubits, Column<std::uint32_t> groups,
-         Column<double> costs, Column<double> exchanged_costs, Column<std::int32_t> layout,
-         int trial_count, int round_count, int thread_count, std::uint64_t seed) {
+      [](int physical_count, Column<std::uint32_t> pairs, Column<double> weights, int logical_count,
+         Column<std::uint32_t> qubits, Column<std::uint32_t> groups, Column<double> costs,
+         Column<double> exchanged_costs, Column<std::int32_t> layout, int trial_count,
+         int round_count, int thread_count, std::uint64_t seed) {
         const BlockColumns blocks{span_of(qubits), span_of(groups), span_of(costs),
                                   span_of(exchanged_costs)};
         check(blocks, logical_count, physical_count);
@@ -58,20 +58,18 @@ NB_MODULE(_routing, m) {
         const CouplingGraph graph(physical_count, span_of(pairs), span_of(weights));
         Routed out = route_blocks(graph, blocks, span_of(layout),
                                   {logical_count, trial_count, round_count, thread_count, seed});
-        return std::make_tuple(out.cost, std::move(out.layout),
-                               std::move(out.events));
+        return std::make_tuple(out.cost, std::move(out.layout), std::move(out.events));
       },
       nb::arg("physical_count"), nb::arg("pairs"), nb::arg("weights"), nb::arg("logical_count"),
       nb::arg("qubits"), nb::arg("groups"), nb::arg("costs"), nb::arg("exchanged_costs"),
-      nb::arg("layout"), nb::kw_only(), nb::arg("trial_count"), nb::arg("round_count"), nb::arg("thread_count"),
-      nb::arg("seed"));
+      nb::arg("layout"), nb::kw_only(), nb::arg("trial_count"), nb::arg("round_count"),
+      nb::arg("thread_count"), nb::arg("seed"));
   m.def(
       "embed_blocks",
-      [](int physical_count, Column<std::uint32_t> pairs, Column<double> weights,
-         int logical_count, Column<std::uint32_t> qubits, Column<std::uint32_t> groups,
-         Column<double> costs, Column<double> qubit_costs, std::int64_t step_count_max) {
-        const BlockColumns blocks{span_of(qubits), span_of(groups), span_of(costs),
-                                  span_of(costs)};
+      [](int physical_count, Column<std::uint32_t> pairs, Column<double> weights, int logical_count,
+         Column<std::uint32_t> qubits, Column<std::uint32_t> groups, Column<double> costs,
+         Column<double> qubit_costs, std::int64_t step_count_max) {
+        const BlockColumns blocks{span_of(qubits), span_of(groups), span_of(costs), span_of(costs)};
         check(blocks, logical_count, physical_count);
         if (static_cast<int>(qubit_costs.size()) != physical_count)
           throw std::invalid_argument("an embedding needs one cost per physical qubit");

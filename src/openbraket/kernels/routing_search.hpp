@@ -15,11 +15,11 @@ constexpr double kSwapCost = 3.0; // native gates of an exchange on its own
 
 // What differs from one search to the next.
 struct Heuristic {
-  double lookahead = 0.25;    // weight of the first blocks behind the front
-  double fading = 0.8;        // factor of each further level
-  int lookahead_count = 100;  // blocks looked at behind the front
-  double thrift = 1.0;        // weight of what an exchange costs
-  double decay = 0.2;         // penalty of a qubit for each exchange since the last block
+  double lookahead = 0.25;   // weight of the first blocks behind the front
+  double fading = 0.8;       // factor of each further level
+  int lookahead_count = 100; // blocks looked at behind the front
+  double thrift = 1.0;       // weight of what an exchange costs
+  double decay = 0.2;        // penalty of a qubit for each exchange since the last block
 };
 
 // One search through one sequence.
@@ -257,8 +257,8 @@ private:
       for (int side = 0; side < 2; ++side) {
         const int p = layout_[sequence_.qubit[side][block]];
         for (const int r : graph_.neighbours[p]) {
-          auto &seen = seen_[static_cast<std::size_t>(std::min(p, r)) * graph_.count +
-                             std::max(p, r)];
+          auto &seen =
+              seen_[static_cast<std::size_t>(std::min(p, r)) * graph_.count + std::max(p, r)];
           if (seen == stamp_)
             continue;
           seen = stamp_;

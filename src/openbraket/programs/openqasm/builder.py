@@ -51,6 +51,8 @@ class OperationBuilder:
         targets: Qubits of all operations, controls first.
         parameters: Parameters of all operations.
         noise: Noise channels on program qubits.
+        boxes: Verbatim boxes: index of the first operation, and of the one behind the last.
+        barriers: Index of the operation behind each barrier, and its qubits; None means all.
         charged: Work done that left no operation, for `OPERATIONS_MAX`.
         formulas: After `build`, the formulas among the parameters of the last segment by index.
     """
@@ -59,6 +61,8 @@ class OperationBuilder:
     targets: list[int] = field(default_factory=list)
     parameters: list[float] = field(default_factory=list)
     noise: list[Noise] = field(default_factory=list)
+    boxes: list[tuple[int, int]] = field(default_factory=list)
+    barriers: list[tuple[int, tuple[int, ...] | None]] = field(default_factory=list)
     charged: int = 0
     formulas: dict[int, Formula] = field(default_factory=dict)
     _specials: dict[int, _Special] = field(default_factory=dict)
@@ -110,6 +114,25 @@ class OperationBuilder:
         """Append an operation given by its matrix, shape (2^len(targets),) * 2."""
         flat = [part for row in matrix for x in row for part in (x.real, x.imag)]
         self.append(UNITARY_CODE, targets, flat)
+
+    def bar(self, qubits: tuple[int, ...] | None) -> None:
+        """Put a barrier behind the last operation.
+
+        Args:
+            qubits: Its qubits; None means all.
+        """
+        self.charge(1)
+        self.barriers.append((len(self.codes), qubits))
+
+    def barriers_on(self, positions: Mapping[int, int]) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """Return the barriers on positions; qubits that have none are left out."""
+        out = []
+        for index, qubits in self.barriers:
+            named = positions if qubits is None else qubits
+            on = tuple(sorted(positions[qubit] for qubit in named if qubit in positions))
+            if on:
+                out.append((index, on))
+        return tuple(out)
 
     def cut(self) -> Cut:
         """Return the place behind the last operation."""

@@ -29,11 +29,13 @@ def run_reset(machine: Machine, node: syntax.Reset) -> None:
 
 
 def run_barrier(machine: Machine, node: syntax.Barrier) -> None:
-    """Check a barrier, which orders compilation only and has no effect here."""
+    """Put a barrier, which orders compilation only: simulators do not see it."""
     if machine.rules is not None:
         machine.state.refuse_if(machine.rules.refuse_gate("barrier"), node.position)
+    qubits = None
     if node.operands:
-        distinct_targets(machine.state, node.operands, node.position)
+        qubits = distinct_targets(machine.state, node.operands, node.position)
+    machine.state.builder.bar(qubits)
 
 
 def run_delay(machine: Machine, node: syntax.Delay) -> None:
@@ -57,9 +59,13 @@ def run_box(machine: Machine, node: syntax.Box) -> Signal | None:
         _check_duration(machine, node.duration)
     was_verbatim = machine.is_verbatim
     machine.is_verbatim = was_verbatim or machine.verbatim_position is not None
+    builder = machine.state.builder
+    start = len(builder.codes)
     machine.verbatim_position = None
     signal = machine.execute_block(node.body)
     machine.expect_box(None, node.position)
+    if machine.is_verbatim and not was_verbatim:
+        builder.boxes.append((start, len(builder.codes)))
     machine.is_verbatim = was_verbatim
     return signal
 

@@ -240,6 +240,8 @@ def build_circuit(state: ProgramState, results: Sequence[ResultType]) -> Circuit
             for bit in sorted(register.sources)
         ),
         jacobian=_jacobian(state, results),
+        boxes=tuple(state.builder.boxes),
+        barriers=state.builder.barriers_on(positions),
     )
 
 
