@@ -167,7 +167,7 @@ def _compile_routed(
     _check_width(count, len(graph.qubits))
     router = Router(graph, count, seed=seed, thread_count=thread_count)
     where: list[int] = []
-    if len(parts) > 1:
+    if len(parts) > 1 or circuit.barriers:
         items = [item for part in parts for item in items_of(part.steps)]
         whole = simplify(items, count, renames=True)
         where = router.layout(group_blocks(whole.items, whole.weyl))

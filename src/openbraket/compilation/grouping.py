@@ -129,8 +129,8 @@ def _axes(weyl: Weyl) -> list[tuple[Matrices | None, Matrices | None]]:
     paulis = PAULIS[np.abs(weyl.angles).argmax(axis=1)][:, None]
     into = weyl.right.conj().swapaxes(-1, -2) @ paulis @ weyl.right
     outof = weyl.left @ paulis @ weyl.left.conj().swapaxes(-1, -2)
-    sizes = [np.abs(into - sign * outof).max(axis=(2, 3)) for sign in (1, -1)]
-    is_kept = np.minimum(*sizes) < _SAME_AXIS
+    # An axis that is turned over anticommutes, which does not do.
+    is_kept = np.abs(into - outof).max(axis=(2, 3)) < _SAME_AXIS
     out: list[tuple[Matrices | None, Matrices | None]] = []
     for k in range(len(weyl.angles)):
         first, second = (into[k, s] if is_single[k] and is_kept[k, s] else None for s in (0, 1))

@@ -40,9 +40,11 @@ def euler_angles(matrix: Matrices) -> Euler:
     """Return the Euler angles of a one-qubit unitary."""
     a, b, c, d = matrix.ravel().tolist()
     theta = 2 * math.atan2(abs(c), abs(a))
-    total = cmath.phase(d * a.conjugate()) if abs(a) > _ANGLE_MIN else 0.0
-    difference = cmath.phase(-c * b.conjugate()) if abs(c) > _ANGLE_MIN else 0.0
-    return Euler(theta, (total + difference) / 2, (total - difference) / 2)
+    if abs(c) < _ANGLE_MIN:
+        return Euler(theta, cmath.phase(d * a.conjugate()), 0.0)
+    if abs(a) < _ANGLE_MIN:
+        return Euler(theta, cmath.phase(-c * b.conjugate()), 0.0)
+    return Euler(theta, cmath.phase(c * a.conjugate()), cmath.phase(-b * a.conjugate()))
 
 
 def wrapped(angle: float) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 
 from openbraket.compilation.weyl import (
     ANGLE_TOLERANCE,
+    CYCLE,
     PAULIS,
     Angles,
     Matrices,
@@ -15,15 +16,13 @@ from openbraket.compilation.weyl import (
 
 _I: Final[Matrices] = np.eye(2, dtype=complex)
 _H: Final[Matrices] = np.array([[1, 1], [1, -1]], dtype=complex) * np.sqrt(0.5)
-# C†XC is Z, C†YC is X and C†ZC is Y.
-_CYCLE: Final[Matrices] = np.array([[1, -1j], [1, 1j]]) * np.sqrt(0.5)
 _QUARTERS: Final[Matrices] = np.stack([
     np.cos(np.pi / 4) * _I + 1j * np.sin(np.pi / 4) * pauli for pauli in PAULIS
 ])
 # Rotations F of which F† Z F is X, Y or Z.
-_TO_Z: Final[Matrices] = np.stack([_H, _CYCLE, _I])
+_TO_Z: Final[Matrices] = np.stack([_H, CYCLE, _I])
 # The same for X.
-_TO_X: Final[Matrices] = np.stack([_I, _CYCLE @ _CYCLE, _H])
+_TO_X: Final[Matrices] = np.stack([_I, CYCLE @ CYCLE, _H])
 
 
 class Layers(NamedTuple):
@@ -109,7 +108,7 @@ def _two(angles: Angles) -> Layers:
     frame: Matrices = _I
     moved = angles
     for _ in range(shift):
-        frame = _CYCLE @ frame
+        frame = CYCLE @ frame
         moved = np.roll(moved, 1)
     middle = (_rotation(0, moved[0]), _rotation(0, moved[2]))
     back = frame.conj().T

@@ -33,6 +33,19 @@ _SIGNS: Final = np.stack(
 # makes equal, another tells apart.
 _MIXTURES: Final = (0.4, 1.3, 2.2, 2.9)
 
+# C†XC is Z, C†YC is X and C†ZC is Y.
+CYCLE: Final[Matrices] = np.array([[1, -1j], [1, 1j]]) * np.sqrt(0.5)
+_AXES: Final[Matrices] = np.stack([np.eye(2, dtype=complex), CYCLE, CYCLE @ CYCLE])
+# The exponentials with so many angles of π/4 and the others 0.
+_CORE_ANGLES: Final = np.array([[0, 0, 0], [0, 0, 1], [1, 1, 0], [1, 1, 1]]) * np.pi / 4
+_CORES: Final[Matrices] = np.stack([
+    np.linalg.multi_dot([
+        np.cos(angle) * np.eye(4) + 1j * np.sin(angle) * np.kron(pauli, pauli)
+        for angle, pauli in zip(angles, PAULIS, strict=True)
+    ])
+    for angles in _CORE_ANGLES
+])
+
 
 class Weyl(NamedTuple):
     """Decompositions of n unitaries.
@@ -70,7 +83,7 @@ def decompose(unitaries: Matrices) -> Weyl:
     angles = phases @ _SIGNS / 4
     left_locals = _locals(_MAGIC @ left @ _MAGIC.conj().T)
     right_locals = _locals(_MAGIC @ right @ _MAGIC.conj().T)
-    return _reduce(Weyl(left_locals, angles, right_locals))
+    return _plain(unitaries, _reduce(Weyl(left_locals, angles, right_locals)))
 
 
 def _diagonalize(squares: Matrices) -> tuple[NDArray[np.float64], Angles]:
@@ -93,6 +106,13 @@ def _diagonalize(squares: Matrices) -> tuple[NDArray[np.float64], Angles]:
 
 def _locals(products: Matrices) -> Matrices:
     """Return the factors A and B of A⊗B, shape (n, 2, 2, 2), each of determinant 1."""
+    factors = _factors(products)
+    factors /= np.sqrt(np.linalg.det(factors))[:, :, None, None]
+    return factors
+
+
+def _factors(products: Matrices) -> Matrices:
+    """Return A and B of A⊗B, shape (n, 2, 2, 2); of other matrices something else."""
     count = len(products)
     # Rows are entries of A, columns entries of B.
     table = products.reshape(count, 2, 2, 2, 2).transpose(0, 1, 3, 2, 4).reshape(count, 4, 4)
@@ -101,9 +121,7 @@ def _locals(products: Matrices) -> Matrices:
     index = np.arange(count)
     second = table[index, rows].reshape(count, 2, 2)
     first = (table[index, :, columns] / table[index, rows, columns][:, None]).reshape(count, 2, 2)
-    factors = np.stack([first, second], axis=1)
-    factors /= np.sqrt(np.linalg.det(factors))[:, :, None, None]
-    return factors
+    return np.stack([first, second], axis=1)
 
 
 def _reduce(weyl: Weyl) -> Weyl:
@@ -114,6 +132,34 @@ def _reduce(weyl: Weyl) -> Weyl:
         is_odd = turns[:, k] % 2 == 1
         left = np.where(is_odd[:, None, None, None], left @ pauli, left)
     return Weyl(left, weyl.angles - turns * (np.pi / 2), weyl.right)
+
+
+def _plain(unitaries: Matrices, weyl: Weyl) -> Weyl:
+    """Give Clifford unitaries Clifford factors, which equal eigenvalues leave undecided.
+
+    Where all angles are 0 or π/4, right factors that only choose axes are tried, and the angles
+    put in a fixed order; other unitaries, and those that no such factors fit, stay as they are.
+    """
+    is_zero = np.abs(weyl.angles) <= ANGLE_TOLERANCE
+    is_quarter = np.abs(weyl.angles - np.pi / 4) <= ANGLE_TOLERANCE
+    waiting = np.flatnonzero((is_zero | is_quarter).all(axis=1))
+    for first in range(3):
+        for second in range(3):
+            if not len(waiting):
+                return weyl
+            counts = is_quarter[waiting].sum(axis=1)
+            right = np.stack([_AXES[first], _AXES[second]])
+            rest = unitaries[waiting] @ np.kron(*right).conj().T @ _CORES[counts].conj()
+            left = _factors(rest)
+            products = left[:, 0, :, None, :, None] * left[:, 1, None, :, None, :]
+            error = np.abs(products.reshape(-1, 4, 4) - rest).max(axis=(1, 2), initial=0)
+            is_local = error <= ANGLE_TOLERANCE
+            found = waiting[is_local]
+            weyl.left[found] = _locals(rest[is_local])
+            weyl.right[found] = right
+            weyl.angles[found] = _CORE_ANGLES[counts[is_local]]
+            waiting = waiting[~is_local]
+    return weyl
 
 
 def exchanged(angles: Angles) -> Angles:

@@ -96,8 +96,9 @@ struct Attempt {
 };
 
 Attempt attempt(const CouplingGraph &graph, const Sequence &sequence, const Layout &start,
-                std::mt19937_64 &random) {
-  const Heuristic heuristic = random_heuristic(sequence.logical_count, random);
+                bool chooses_start, std::mt19937_64 &random) {
+  Heuristic heuristic = random_heuristic(sequence.logical_count, random);
+  heuristic.chooses_start = chooses_start;
   Search search(graph, sequence, heuristic, start, random());
   search.run(true);
   Attempt out;
@@ -164,7 +165,7 @@ Routed route_blocks(const CouplingGraph &graph, const BlockColumns &blocks,
     std::mt19937_64 random(options.seed * 0x9e3779b97f4a7c15u + trial);
     const Layout start = layout.empty() ? grown_layout(graph, partners, random)
                                         : Layout(layout.begin(), layout.end());
-    found[trial] = attempt(graph, forward, start, random);
+    found[trial] = attempt(graph, forward, start, layout.empty(), random);
   });
   const auto is_cheaper = [](const Attempt &a, const Attempt &b) {
     return a.routed.cost < b.routed.cost;
@@ -181,7 +182,7 @@ Routed route_blocks(const CouplingGraph &graph, const BlockColumns &blocks,
         const Heuristic heuristic = random_heuristic(options.logical_count, random);
         Search back(graph, backward, heuristic, latest.end, random());
         back.run(false);
-        latest = attempt(graph, forward, back.layout(), random);
+        latest = attempt(graph, forward, back.layout(), true, random);
         if (is_cheaper(latest, found[k]))
           found[k] = latest;
       }

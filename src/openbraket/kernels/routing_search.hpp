@@ -19,6 +19,7 @@ struct Heuristic {
   double fading = 0.8;       // factor of each further level
   int lookahead_count = 100; // blocks looked at behind the front
   double thrift = 1.0;       // weight of what an exchange costs
+  bool chooses_start = true; // whether qubits that nothing has touched may start elsewhere
   double decay = 0.2;        // penalty of a qubit for each exchange since the last block
 };
 
@@ -46,7 +47,8 @@ public:
       enter_group(q);
     const int patience = 8 + 2 * longest();
     int idle_count = 0;
-    while (settle() || !front_.empty()) {
+    settle();
+    while (!front_.empty()) {
       if (idle_count == 0)
         look_ahead();
       if (idle_count >= patience) {
@@ -149,11 +151,16 @@ private:
       events_.insert(events_.end(), {block, p, r});
   }
 
+  // Whether an exchange is but another start: nothing has touched these qubits.
+  bool is_free(int p, int r) const {
+    return heuristic_.chooses_start && last_[p] < 0 && last_[r] < 0;
+  }
+
   // What an exchange adds to the cost.
   double price(int p, int r) const {
-    if (last_[p] < 0 && last_[r] < 0)
+    if (is_free(p, r))
       return 0;
-    if (last_[p] == last_[r])
+    if (last_[p] >= 0 && last_[p] == last_[r])
       return graph_.weight_of(p, r) * (trail_[last_[p]].exchanged - trail_[last_[p]].now);
     return graph_.weight_of(p, r) * kSwapCost;
   }
@@ -162,13 +169,13 @@ private:
   bool exchange(int p, int r) {
     const int a = occupant_[p], b = occupant_[r];
     cost_ += price(p, r);
-    if (last_[p] < 0 && last_[r] < 0) {
+    if (is_free(p, r)) {
       if (a >= 0)
         start_[a] = r;
       if (b >= 0)
         start_[b] = p;
     } else {
-      if (last_[p] == last_[r]) {
+      if (last_[p] >= 0 && last_[p] == last_[r]) {
         std::swap(trail_[last_[p]].now, trail_[last_[p]].exchanged);
       } else {
         last_[p] = last_[r] = static_cast<int>(trail_.size());
