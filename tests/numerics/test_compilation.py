@@ -1,7 +1,13 @@
 """Compiled circuits do what their sources do, in native gates on couplings."""
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from braket.circuits import Circuit as SdkCircuit
+from braket.emulation.local_emulator import LocalEmulator
+from braket.schema_common import BraketSchemaBase
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +16,7 @@ from openbraket.circuits.gates import GATES
 from openbraket.circuits.steps import steps_of
 from openbraket.compilation import Target, compile_circuit
 from openbraket.compilation.weyl import decompose, entangler_counts
+from openbraket.devices.profiles import Catalogue
 from openbraket.programs.openqasm import parse_circuit
 from openbraket.simulators.statevector import simulate
 from support.compilation import (
@@ -120,6 +127,28 @@ def test_controls_and_powers_are_compiled(slow, seed):
     check_equal(slow, whole(plain, 4), compiled, generator)
 
 
+@pytest.mark.parametrize("name", ["line", "rigetti line", "zz line"])
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32), edges=st.tuples(st.integers(0, 12), st.integers(0, 12)))
+def test_circuit_in_place_with_a_box_equals_its_source(slow, name, seed, edges):
+    generator, target = np.random.default_rng(seed), TARGETS[name]
+    operations = Operations()
+    for _ in range(12):
+        qubit = int(generator.integers(3))
+        operations.append(GATES["cz"].code, [qubit, qubit + 1])
+        gate = GATES[target.native_gates[0]]
+        angles = generator.choice([np.pi / 2, np.pi], gate.parameter_count).tolist()
+        operations.append(gate.code, [qubit], angles)
+    start, stop = sorted(edges)
+    has_box = target.entangler == "cz" and start < stop
+    box = ((2 * start, 2 * stop),) if has_box else ()
+    circuit = Circuit(tuple(range(4)), operations, boxes=box)
+    compiled = compile_circuit(circuit, target, is_rewiring_disabled=True)
+    assert_fits(compiled, target)
+    assert compiled.final_layout == {q: q for q in range(4)}
+    check_equal(slow, circuit, compiled, generator)
+
+
 def commuting(count):
     operations = Operations()
     for a in range(count):
@@ -143,8 +172,9 @@ def test_commuting_gates_are_put_in_the_best_order(slow):
     ("name", "target", "expected"),
     [
         ("cnot", "line", 1), ("iswap", "line", 2), ("swap", "line", 0), ("cphaseshift", "line", 2),
-        ("ccnot", "Forte 1", 5), ("ccnot", "Emerald", 7), ("zz", "Forte 1", 1), ("yy", "IBEX Q1", 1),
-        ("cphaseshift", "Forte 1", 1), ("xy", "Forte 1", 2), ("ecr", "line", 1), ("cv", "line", 2),
+        ("ccnot", "Forte 1", 5), ("ccnot", "Emerald", 7), ("zz", "Forte 1", 1),
+        ("yy", "IBEX Q1", 1), ("cphaseshift", "Forte 1", 1), ("xy", "Forte 1", 2),
+        ("ecr", "line", 1), ("cv", "line", 2),
     ],
 )  # fmt: skip
 def test_gates_take_as_few_native_ones_as_possible(name, target, expected):
@@ -168,12 +198,22 @@ def test_ring_on_a_lattice_needs_no_exchange():
 
 
 @pytest.mark.parametrize("name", DEVICES)
+def test_local_emulator_of_the_sdk_accepts_the_compiled_program(name):
+    (device,) = Catalogue().find(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        properties = BraketSchemaBase.parse_raw_schema(device.capabilities_json())
+        emulator = LocalEmulator.from_device_properties(properties)
+    operations = brickwork(np.random.default_rng(4), 6, 4)
+    compiled = compile_circuit(whole(operations, 6), replace(target_of(name), dialect="openqasm"))
+    emulator.validate(SdkCircuit.from_ir(compiled.source()))
+
+
+@pytest.mark.parametrize("name", [name for name in DEVICES if "Cepheus" not in name])
 def test_text_reads_back_as_the_same_program(name):
     target = target_of(name)
     operations = brickwork(np.random.default_rng(3), 6, 3)
     compiled = compile_circuit(whole(operations, 6), target)
-    if target.dialect == "quil":
-        pytest.skip("Quil has no reader here")
     read = parse_circuit(compiled.source())
     again = compile_circuit(read, target)
     assert again.is_verbatim

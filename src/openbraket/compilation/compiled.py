@@ -85,7 +85,7 @@ class Compiled:
             for s in steps_of(self.circuit.operations)
         ]
 
-    def final_rewiring(self, qubit_count: int) -> list[int]:
+    def final_rewiring(self, qubit_count: int = 0) -> list[int]:
         """Return the physical qubit of each program qubit from 0 on, as Rigetti's metadata has it.
 
         Args:

@@ -111,7 +111,10 @@ def _check_wiring(circuit: Circuit, target: Target) -> None:
 
 
 def _parts(circuit: Circuit) -> list[_Part]:
-    """Cut a circuit at its barriers and at the edges of its verbatim boxes."""
+    """Cut a circuit at its barriers and at the edges of its verbatim boxes.
+
+    The rotations to the basis of its observables follow.
+    """
     steps = steps_of(circuit.operations)
     edges = {edge for box in circuit.boxes for edge in box}
     cuts = sorted({0, len(steps), *edges, *(index for index, _ in circuit.barriers)})
@@ -127,7 +130,14 @@ def _parts(circuit: Circuit) -> list[_Part]:
         stop = cuts[k + 1] if k + 1 < len(cuts) else start
         barriers = [positions for index, positions in circuit.barriers if index == start]
         parts.append(_Part(steps[start:stop], is_inside and start != stop, barriers))
-    parts.append(_Part(measurement_steps(circuit), False, []))
+    rotations = measurement_steps(circuit)
+    if parts[-1].is_verbatim:
+        parts.append(_Part(rotations, False, []))
+    else:
+        parts[-1].steps.extend(rotations)
+        if len(parts) > 1 and not parts[-1].barriers and not parts[-2].is_verbatim:
+            last = parts.pop()
+            parts[-1].steps.extend(last.steps)
     return [part for part in parts if part.steps or part.barriers]
 
 

@@ -172,21 +172,23 @@ class Emitter:
         if matrix is None:
             return
         gates, rest = self._rotations(euler_angles(matrix), self._names)
-        self.gates += [Native(name, (qubit,), parameters) for name, parameters in gates]
         rest = wrapped(rest)
-        if abs(rest) < _ANGLE_MIN:
-            return
-        if not is_whole:
-            self._waiting[qubit] = np.array((
-                (cmath.exp(-0.5j * rest), 0),
-                (0, cmath.exp(0.5j * rest)),
-            ))
-        elif self._has_rz:
-            self.gates.append(Native("rz", (qubit,), (rest,)))
-        else:
-            # Two half turns about axes at half the angle.
-            for axis in (0.0, rest / 2):
-                if self._names[0] == "prx":
-                    self.gates.append(Native("prx", (qubit,), (_PI, axis)))
-                else:
-                    self.gates.append(Native("gpi", (qubit,), (axis,)))
+        is_plain = abs(rest) < _ANGLE_MIN
+        if is_whole and not is_plain:
+            gates = self._with_frame(gates, rest)
+        elif not is_plain:
+            turn = cmath.exp(0.5j * rest)
+            self._waiting[qubit] = np.array(((turn.conjugate(), 0), (0, turn)))
+        self.gates += [Native(name, (qubit,), parameters) for name, parameters in gates]
+
+    def _with_frame(self, gates: list[_Gate], angle: float) -> list[_Gate]:
+        """Return gates followed by a rotation about z, of which the device may have none.
+
+        Two half turns about axes at φ and at φ + α/2 are a rotation by α.
+        """
+        if self._has_rz:
+            return [*gates, *_rz(angle)]
+        if self._names[0] == "gpi":
+            return [*gates, ("gpi", (0.0,)), ("gpi", (angle / 2,))]
+        theta, phi = gates[0][1] if gates else (0.0, 0.0)
+        return [("prx", (wrapped(theta + _PI), phi)), ("prx", (_PI, wrapped(phi + angle / 2)))]
