@@ -31,7 +31,7 @@ class Compiled:
         duration_s: End of the last operation in seconds, without the measurement.
         swap_count: Exchanges of two qubits that routing put in.
         fidelity: Product of the fidelities of all gates and of the readout of the measured qubits:
-            an estimate for choosing, not a prediction.
+            an estimate for choosing, not a prediction; at least 1e-300.
         is_verbatim: Whether the program was taken as it is.
         dialect: Language of `source`.
     """

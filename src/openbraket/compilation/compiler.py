@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from openbraket.base.errors import LimitError, ProgramError
 from openbraket.circuits.circuit import Circuit, Operations
@@ -16,6 +16,10 @@ from openbraket.compilation.lowering import items_of
 from openbraket.compilation.natives import Emitter, Native
 from openbraket.compilation.routing import Graph, Router
 from openbraket.compilation.target import Target
+
+
+# Of the estimate: what a double can still tell from 0.
+_LOG_FIDELITY_MIN: Final = -690.0
 
 
 class _Placed(NamedTuple):
@@ -258,7 +262,7 @@ def _assemble(
         starts_s=starts_s,
         duration_s=duration_s,
         swap_count=placed.swap_count,
-        fidelity=math.exp(fidelity),
+        fidelity=math.exp(max(fidelity, _LOG_FIDELITY_MIN)),
         is_verbatim=is_verbatim,
         dialect=target.dialect,
     )
