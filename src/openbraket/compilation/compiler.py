@@ -17,7 +17,6 @@ from openbraket.compilation.natives import Emitter, Native
 from openbraket.compilation.routing import Graph, Router
 from openbraket.compilation.target import Target
 
-
 # Of the estimate: what a double can still tell from 0.
 _LOG_FIDELITY_MIN: Final = -690.0
 

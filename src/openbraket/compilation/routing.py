@@ -18,10 +18,10 @@ from openbraket.kernels import _routing
 # Steps of the search for a layout without exchanges.
 EMBEDDING_STEPS_MAX: Final = 100_000
 # Searches from different layouts: this many, fewer for large circuits.
-TRIALS_MAX: Final = 64
+TRIALS_MAX: Final = 96
 TRIALS_MIN: Final = 16
 # About so many blocks are routed in the searches together.
-_TRIAL_BLOCKS: Final = 12_000
+_TRIAL_BLOCKS: Final = 16_000
 # Refinements of each of the best layouts.
 ROUNDS: Final = 3
 # How far the cost of a coupling's gates follows their infidelity, 0 to 1; see docs/decisions.
