@@ -37,6 +37,7 @@ class Job:
         ended_at: The same, of the end.
         billable_ms: What an account would be billed for, in milliseconds.
         failure_reason: Why it failed.
+        deprioritized_at: When it lost its device's priority, milliseconds since the epoch.
     """
 
     seq: int
@@ -53,6 +54,7 @@ class Job:
     ended_at: int | None
     billable_ms: int | None
     failure_reason: str | None
+    deprioritized_at: int | None = None
 
     @property
     def arn(self) -> str:
@@ -123,14 +125,14 @@ class JobTransition:
     begins_attempt: bool = False
 
 
+# What a job's record has only after its creation.
+_LATER: Final = frozenset({
+    "seq", "started_at", "ended_at", "billable_ms", "failure_reason", "deprioritized_at"
+})  # fmt: skip
 JOB_COLUMNS: Final = tuple(jobs.c[name] for name in Job.__dataclass_fields__)
 _INSERT = Statement(
     insert(jobs),
-    columns=[
-        name
-        for name in Job.__dataclass_fields__
-        if name not in {"seq", "started_at", "ended_at", "billable_ms", "failure_reason"}
-    ],
+    columns=[name for name in Job.__dataclass_fields__ if name not in _LATER],
 )
 _INSERT_REQUEST = Statement(insert(job_requests))
 _GET = Statement(select(*JOB_COLUMNS).where(jobs.c.id == bindparam("job_id")))
@@ -153,6 +155,15 @@ _COUNT_EARLIER = Statement(
         .subquery()
     )
 )
+_IS_DEVICE_BUSY = Statement(
+    select(jobs.c.seq)
+    .where(
+        text("status IN ('RUNNING', 'CANCELLING')"),
+        jobs.c.device_arn == bindparam("device_arn"),
+        jobs.c.deprioritized_at.is_(None),
+    )
+    .limit(1)
+)
 _DEPTH = Statement(select(func.count()).select_from(jobs).where(*_IS_WAITING_THERE))
 _LIST_WAITING = Statement(
     select(*JOB_COLUMNS).where(text("status = 'QUEUED'")).order_by(jobs.c.seq)
@@ -164,10 +175,14 @@ _IS_OF_CALLER = (
     jobs.c.account == bindparam("account"),
     jobs.c.region == bindparam("region"),
 )
+_LIVE: Final = ("status = 'QUEUED'", "status IN ('RUNNING', 'CANCELLING')")
 # Two counts, since each walks a small index of its own.
 _COUNT_LIVE = tuple(
     Statement(select(func.count()).select_from(jobs).where(text(condition), *_IS_OF_CALLER))
-    for condition in ("status = 'QUEUED'", "status IN ('RUNNING', 'CANCELLING')")
+    for condition in _LIVE
+)
+_LIST_LIVE = tuple(
+    Statement(select(jobs.c.id).where(text(condition), *_IS_OF_CALLER)) for condition in _LIVE
 )
 _EVENTS = Statement(
     select(job_events.c.type, job_events.c.at, job_events.c.message)
@@ -182,14 +197,22 @@ _LAST_NUMBER = Statement(
 _INSERT_EVENT = Statement(insert(job_events))
 
 
-def create(connection: Connection, job: NewJob) -> None:
+def create(connection: Connection, job: NewJob, *, has_priority: bool = False) -> Job:
     """Record a new job in QUEUED with its configuration, first event and tags.
 
     Args:
         connection: In a write transaction.
         job: The job.
+        has_priority: Whether the device gives one job at a time its priority: behind another job
+            the first event says that this one waits for it.
+
+    Returns:
+        The record.
     """
-    _INSERT.insert(
+    is_behind = has_priority and (
+        is_device_busy(connection, job.device_arn) or queue_depth(connection, job.device_arn) > 0
+    )
+    seq = _INSERT.insert(
         connection,
         id=job.id,
         account=job.account,
@@ -202,8 +225,13 @@ def create(connection: Connection, job: NewJob) -> None:
         created_at=job.created_at,
     )
     _INSERT_REQUEST.run(connection, job_id=job.id, request_json=job.request_json)
-    add_event(connection, job.id, JobEvent("QUEUED_FOR_EXECUTION", job.created_at))
+    first = "WAITING_FOR_PRIORITY" if is_behind else "QUEUED_FOR_EXECUTION"
+    add_event(connection, job.id, JobEvent(first, job.created_at))
     tag_records.set_tags(connection, job.arn, job.tags)
+    return Job(
+        seq, job.id, job.account, job.region, job.name, job.device_arn, "QUEUED", 0,
+        job.instance_count, job.created_at, None, None, None, None,
+    )  # fmt: skip
 
 
 def get(connection: Connection, job_id: str) -> Job | None:
@@ -262,6 +290,20 @@ def queue_depth(connection: Connection, device_arn: str) -> int:
     """Return how many jobs of a device wait."""
     row = _DEPTH.first(connection, device_arn=device_arn)
     return int(row[0]) if row is not None else 0
+
+
+def is_device_busy(connection: Connection, device_arn: str) -> bool:
+    """Return whether an active job holds a device's priority."""
+    return _IS_DEVICE_BUSY.first(connection, device_arn=device_arn) is not None
+
+
+def list_live(connection: Connection, *, account: str, region: str) -> list[str]:
+    """Return the ids of an account's jobs that have not ended, in one region."""
+    return [
+        str(row[0])
+        for statement in _LIST_LIVE
+        for row in statement.all(connection, account=account, region=region)
+    ]
 
 
 def hash_token(token: str) -> str:
@@ -324,12 +366,50 @@ def note(
         sources: The statuses in which it may be recorded.
 
     Returns:
-        Whether it was recorded; False means that the record has moved on.
+        Whether it was recorded; False means that the record has moved on, or has the event.
     """
     job = get(connection, job_id)
     if job is None or job.attempt != attempt or job.status not in sources:
         return False
+    if any(event.type == known.type for known in list_events(connection, job_id)):
+        return False
     add_event(connection, job_id, event)
+    return True
+
+
+def renew_token(connection: Connection, job_id: str, token: str, *, attempt: int) -> bool:
+    """Give an attempt that has not run anything yet another job token.
+
+    Returns:
+        Whether the attempt still holds the job.
+    """
+    renewed = connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == "RUNNING")
+        .values(token_hash=hash_token(token))
+    )
+    return renewed.rowcount > 0
+
+
+def deprioritize(connection: Connection, job_id: str, *, attempt: int, at: int) -> bool:
+    """Take its device's priority from a running job, once, and record the event.
+
+    Returns:
+        Whether it had the priority.
+    """
+    taken = connection.execute(
+        update(jobs)
+        .where(
+            jobs.c.id == job_id,
+            jobs.c.attempt == attempt,
+            jobs.c.status == "RUNNING",
+            jobs.c.deprioritized_at.is_(None),
+        )
+        .values(deprioritized_at=at)
+    )
+    if taken.rowcount == 0:
+        return False
+    add_event(connection, job_id, JobEvent("DEPRIORITIZED_DUE_TO_INACTIVITY", at))
     return True
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "create",
     "get",
     "get_action",
+    "last_created_of_job",
     "list_active",
     "list_live_of_job",
     "list_waiting",
@@ -199,6 +200,11 @@ _LIST_ACTIVE = Statement(
         text("status IN ('RUNNING', 'CANCELLING')")
     )
 )
+_LAST_OF_JOB = Statement(
+    select(func.max(quantum_tasks.c.created_at)).where(
+        quantum_tasks.c.job_arn == bindparam("job_arn")
+    )
+)
 _LIST_LIVE_OF_JOB = Statement(
     select(quantum_tasks.c.id)
     .where(
@@ -298,6 +304,12 @@ def list_active(connection: Connection) -> list[ActiveTask]:
 def list_live_of_job(connection: Connection, job_arn: str) -> list[str]:
     """Return the ids of a job's tasks that can still be cancelled, oldest first."""
     return [str(row[0]) for row in _LIST_LIVE_OF_JOB.all(connection, job_arn=job_arn)]
+
+
+def last_created_of_job(connection: Connection, job_arn: str) -> int | None:
+    """Return when a job's latest task was created, milliseconds since the epoch; None without."""
+    row = _LAST_OF_JOB.first(connection, job_arn=job_arn)
+    return None if row is None or row[0] is None else int(row[0])
 
 
 def live_count(connection: Connection, *, account: str, region: str, device_arn: str) -> int:

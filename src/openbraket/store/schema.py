@@ -13,7 +13,7 @@ from openbraket.base.errors import StoreError
 from openbraket.store.tables import metadata
 
 # The newest file in `migrations/versions`.
-REVISION = "0007"
+REVISION = "0008"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -137,6 +137,8 @@ jobs = Table(
     Column("failure_reason", Text),
     # SHA-256 of the job token, from the attempt's start; tasks with the token are the job's.
     Column("token_hash", Text),
+    # When the job lost its device's priority, having submitted no task for a while.
+    Column("deprioritized_at", Integer),
     sqlite_autoincrement=True,
 )
 # A search walks one of these, newest first, as for tasks.
@@ -183,6 +185,21 @@ job_events = Table(
     Column("type", Text, nullable=False),
     Column("at", Integer, nullable=False),
     Column("message", Text),
+    sqlite_with_rowid=False,
+)
+
+# The instances of active jobs: where their lines go, and how much of them is there.
+job_instances = Table(
+    "job_instances",
+    metadata,
+    Column("job_id", Text, primary_key=True, nullable=False),
+    # From 1, as in the host name `algo-1`.
+    Column("number", Integer, primary_key=True, nullable=False, autoincrement=False),
+    Column("log_stream", Text, nullable=False),
+    # Bytes of the instance's log file whose lines are log events.
+    Column("log_offset", Integer, nullable=False),
+    # Recorded before the first instance is started; NULL says that nothing has run.
+    Column("launched_at", Integer),
     sqlite_with_rowid=False,
 )
 
@@ -257,6 +274,21 @@ access_keys = Table(
     Column("account", Text, nullable=False),
     Column("created_at", Integer, nullable=False),
 )
+
+# The temporary keys of active jobs; each goes with its job.
+session_keys = Table(
+    "session_keys",
+    metadata,
+    Column("access_key", Text, primary_key=True, nullable=False),
+    Column("secret_key", Text, nullable=False),
+    Column("session_token", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("role_arn", Text, nullable=False),
+    Column("session_name", Text, nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("created_at", Integer, nullable=False),
+)
+Index("session_keys_job", session_keys.c.job_id)
 
 buckets = Table(
     "buckets",

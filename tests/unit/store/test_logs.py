@@ -1,13 +1,9 @@
-"""Logs: order, bounds, and the sink that running programs write to."""
+"""Logs: order and bounds."""
 
-import threading
-
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openbraket.store import log_sink, logs
-from openbraket.store.log_sink import LogSink
+from openbraket.store import logs
 from openbraket.store.logs import HEAD, TAIL, Position
 
 PLACE = {"account": "000000000000", "region": "us-east-1", "group": "g"}
@@ -116,62 +112,3 @@ def test_all_streams_together_are_bounded(database, write, monkeypatch):
     # Those written longest ago went first.
     assert counts == sorted(counts)
     assert counts[-1] == 50
-
-
-@pytest.fixture
-def sink(database):
-    return LogSink(database, **PLACE, stream="s", clock=lambda: 5)
-
-
-def test_lines_of_many_threads_are_all_kept_in_order(database, sink):
-    def write(thread):
-        for number in range(500):
-            sink.write(f"{thread} {number}")
-
-    threads = [threading.Thread(target=write, args=(i,)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sink.flush(timeout_s=30)
-    lines = [event.message.split() for event in read_all(database)]
-    assert len(lines) == 2000
-    for thread in "0123":
-        numbers = [int(number) for name, number in lines if name == thread]
-        assert numbers == list(range(500))
-
-
-def test_long_lines_become_several_events(database, sink):
-    line = "aé" * 300_000
-    sink.write(line)
-    sink.write("\ud800 half")
-    sink.write("")
-    assert sink.flush(timeout_s=30)
-    *pieces, half, empty = [event.message for event in read_all(database)]
-    assert all(len(piece.encode()) <= log_sink.LINE_BYTES_MAX for piece in pieces)
-    assert "".join(pieces) == line
-    assert (half, empty) == ("? half", "")
-
-
-def test_clock_that_goes_back_does_not_reorder(database):
-    times = iter([9, 3, 4, 5, 6, 7])
-    sink = LogSink(database, **PLACE, stream="s", clock=lambda: next(times, 8))
-    sink.write("first")
-    sink.write("second")
-    assert sink.flush(timeout_s=30)
-    assert [event.message for event in read_all(database)] == ["first", "second"]
-
-
-def test_lines_beyond_the_bound_are_counted(database, write, sink, monkeypatch):
-    monkeypatch.setattr(log_sink, "PENDING_BYTES_MAX", 1000)
-    gate = threading.Event()
-    blocked = database.write_soon(lambda connection: gate.wait(30))
-    for number in range(200):
-        sink.write(f"line {number:03}")
-    gate.set()
-    assert blocked.result(timeout=30)
-    assert sink.flush(timeout_s=30)
-    lines = [event.message for event in read_all(database)]
-    kept = [line for line in lines if line.startswith("line")]
-    assert kept == [f"line {number:03}" for number in range(len(kept))]
-    assert lines[-1] == f"({200 - len(kept)} lines of output were left out)"

@@ -12,9 +12,10 @@ import orjson
 from sqlalchemy import Connection
 
 from openbraket.base.ids import new_id, parse_arn
+from openbraket.base.s3_uri import S3Location
 from openbraket.services.braket.associations import check_associations
 from openbraket.services.braket.quantum_tasks import usable_device
-from openbraket.services.braket.s3_uris import S3Location, read_s3_uri
+from openbraket.services.braket.s3_uris import read_s3_uri
 from openbraket.services.braket.tags import check_tags
 from openbraket.services.context import Context
 from openbraket.services.errors import InvalidRequestError, ModeledError
@@ -29,6 +30,7 @@ ENTRY_POINT_LENGTH_MAX: Final = 1024
 _EMBEDDED: Final = "local:"
 _EMBEDDED_DEVICE: Final = re.compile(r"local:[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+")
 _ENTRY_POINT: Final = re.compile(r"[^\s\0-\x1f\x7f:/\\]+(:[^\s\0-\x1f\x7f:/\\]+)?")
+_DATA_PARALLEL: Final = "sagemaker_distributed_dataparallel_enabled"
 # What GetJob gives back as it was sent.
 _CONFIGURATION: Final = (
     "algorithmSpecification",
@@ -70,6 +72,7 @@ def check_request(context: Context, params: dict[str, Any]) -> NewJob:
             "outputDataConfig.kmsKeyId is not supported: there are no KMS keys here; leave it out"
         )
     _check_role(context, params["roleArn"])
+    _check_distribution(params.get("hyperParameters", {}))
     check_associations(device, device_type, params.get("associations", []))
     check_tags(params.get("tags", {}))
     _locations(params)
@@ -197,6 +200,20 @@ def _check_role(context: Context, role_arn: str) -> None:
             "AccessDeniedException",
             f"Cross-account pass role is not allowed: {role_arn} is not of the caller's account "
             f"{context.account}",
+        )
+
+
+def _check_distribution(hyperparameters: dict[str, str]) -> None:
+    """Refuse what the SDK's `distribution="data_parallel"` asks for: AWS's library of that name.
+
+    Raises:
+        InvalidRequestError: ValidationException.
+    """
+    if hyperparameters.get(_DATA_PARALLEL, "").lower() == "true":
+        raise InvalidRequestError(
+            f"hyperParameters has {_DATA_PARALLEL}: SageMaker's distributed data parallel library "
+            "is not here; leave distribution='data_parallel' out, and let the instances find each "
+            "other by SM_HOSTS"
         )
 
 
