@@ -1,0 +1,246 @@
+"""What a job leaves: the archive of its results, and its checkpoints, as objects.
+
+A job owns the directories that are read here and may put anything into them, so no link is
+followed: `openbraket.jobs.files` opens what is walked.
+"""
+
+import asyncio
+import logging
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Final
+
+from sqlalchemy import Connection
+
+from openbraket.base.blob import Blob
+from openbraket.base.errors import StoreError
+from openbraket.base.s3_uri import S3Location
+from openbraket.blobs import LocalBlobs
+from openbraket.engine.outcomes import delete_unused
+from openbraket.jobs.directory import JobDirectory
+from openbraket.jobs.files import JobFile, walk
+from openbraket.store import buckets, objects
+
+ARCHIVE_TYPE: Final = "application/x-tar"
+ARCHIVE_KEY: Final = "output/model.tar.gz"
+FILE_COUNT_MAX: Final = 100_000
+KEY_BYTES_MAX: Final = 1024
+_PIECE_BYTES: Final = 1 << 20
+# Fast enough for results of gigabytes; the last few percent of size are not worth their time.
+_COMPRESSION_LEVEL: Final = 6
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Produced:
+    """A content that is complete, and the object that it is to become."""
+
+    bucket: str
+    key: str
+    blob: Blob
+    content_type: str = objects.CONTENT_TYPE_DEFAULT
+
+
+def pack(
+    directory: JobDirectory, instance_count: int, output: S3Location, blobs: LocalBlobs
+) -> Produced | None:
+    """Store the archive of what a job's instances have written; blocks.
+
+    The files of all instances are united; of two with one name that of the lower instance counts.
+
+    Args:
+        directory: The attempt's.
+        instance_count: Its instances.
+        output: `outputDataConfig.s3Path`.
+        blobs: Where contents go.
+
+    Returns:
+        The archive, or None where nothing was written.
+
+    Raises:
+        StoreError: It cannot be stored.
+    """
+    seen: set[str] = set()
+    try:
+        with tempfile.TemporaryFile(dir=directory.path) as file:
+            with tarfile.open(
+                fileobj=file, mode="w:gz", compresslevel=_COMPRESSION_LEVEL
+            ) as archive:
+                for number in range(1, instance_count + 1):
+                    for found in walk(directory.instance(number).model):
+                        with found.file:
+                            if found.name not in seen and len(seen) < FILE_COUNT_MAX:
+                                seen.add(found.name)
+                                _add(archive, found)
+            if not seen:
+                return None
+            file.seek(0)
+            blob = blobs.put(_pieces(file))
+    except OSError as error:
+        raise StoreError(f"The results cannot be packed: {error.strerror}.") from error
+    return Produced(output.bucket, output.below(ARCHIVE_KEY), blob, ARCHIVE_TYPE)
+
+
+def missing_bucket(connection: Connection, produced: Sequence[Produced]) -> str | None:
+    """Return why contents cannot become objects, or None where they can."""
+    for name in sorted({item.bucket for item in produced}):
+        if buckets.get_bucket(connection, name) is None:
+            return f"ClientError: The bucket {name} no longer exists"
+    return None
+
+
+def publish(connection: Connection, produced: Sequence[Produced], *, now: int) -> list[str]:
+    """Record contents as objects, where their buckets still are.
+
+    Args:
+        connection: In a write transaction.
+        produced: The contents.
+        now: Milliseconds since the epoch.
+
+    Returns:
+        The contents that no record names after the transaction.
+    """
+    unused = []
+    for item in produced:
+        if buckets.get_bucket(connection, item.bucket) is None:
+            unused.append(item.blob.id)
+            continue
+        replaced = objects.put_object(
+            connection,
+            bucket=item.bucket,
+            key=item.key,
+            blob=item.blob,
+            content_type=item.content_type,
+            last_modified=now,
+        )
+        if replaced is not None:
+            unused.append(replaced)
+    return unused
+
+
+@dataclass(slots=True)
+class Checkpoints:
+    """The checkpoint directory of an attempt, copied to its objects when files change.
+
+    Attributes:
+        directory: The attempt's.
+        target: `checkpointConfig.s3Uri`.
+        blobs: Where contents go.
+    """
+
+    directory: JobDirectory
+    target: S3Location
+    blobs: LocalBlobs
+    # Size and time of change of what the objects hold.
+    _known: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def remember(self) -> None:
+        """Take what is there for known: it has just come from the objects; blocks."""
+        for found in walk(self.directory.checkpoints):
+            with found.file:
+                self._known[found.name] = _mark(found)
+
+    def store_changed(self) -> tuple[list[Produced], Mapping[str, tuple[int, int]]]:
+        """Store the contents of files that are new or have changed; blocks.
+
+        Returns:
+            The contents, and what `confirm` is to be given once they are objects.
+
+        Raises:
+            StoreError: One cannot be stored; nothing is left of the others.
+        """
+        produced: list[Produced] = []
+        marks: dict[str, tuple[int, int]] = {}
+        try:
+            for found in walk(self.directory.checkpoints):
+                with found.file:
+                    mark = _mark(found)
+                    key = self.target.below(found.name)
+                    if self._known.get(found.name) == mark or not _is_key(key):
+                        continue
+                    blob = self.blobs.put(_pieces(found.file))
+                    produced.append(Produced(self.target.bucket, key, blob))
+                    marks[found.name] = mark
+                if len(produced) >= FILE_COUNT_MAX:
+                    break
+        except OSError as error:
+            delete_unused(self.blobs, [item.blob.id for item in produced])
+            raise StoreError(f"Checkpoints cannot be read: {error.strerror}.") from error
+        except StoreError:
+            delete_unused(self.blobs, [item.blob.id for item in produced])
+            raise
+        return produced, marks
+
+    def confirm(self, marks: Mapping[str, tuple[int, int]]) -> None:
+        """Take files for known whose contents have become objects."""
+        self._known.update(marks)
+
+
+async def publish_checkpoints(
+    checkpoints: Checkpoints,
+    write: Callable[[Sequence[Produced]], "asyncio.Future[list[str]]"],
+) -> None:
+    """Copy changed checkpoints to their objects while the job runs.
+
+    Args:
+        checkpoints: The directory.
+        write: Records contents as objects and returns the contents that are not needed.
+
+    Raises:
+        StoreError: They cannot be stored or recorded; the next call tries again.
+    """
+    produced, marks = await asyncio.to_thread(checkpoints.store_changed)
+    if not produced:
+        return
+    try:
+        unused = await write(produced)
+    except StoreError:
+        unused = [item.blob.id for item in produced]
+        await asyncio.to_thread(delete_unused, checkpoints.blobs, unused)
+        raise
+    checkpoints.confirm(marks)
+    await asyncio.to_thread(delete_unused, checkpoints.blobs, unused)
+
+
+def _add(archive: tarfile.TarFile, found: JobFile) -> None:
+    """Add one file, as much of it as there was when its size was read."""
+    member = tarfile.TarInfo(found.name)
+    member.size, member.mode = found.size, 0o644
+    member.mtime = found.mtime_ns // 10**9
+    archive.addfile(member, _Padded(found.file, found.size))
+
+
+class _Padded:
+    """A file with exactly `size` bytes to read: one that was cut meanwhile ends in zeros."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, at most `size`."""
+        wanted = self._left if size < 0 else min(size, self._left)
+        piece = self._file.read(wanted)
+        self._left -= wanted
+        return piece.ljust(wanted, b"\0")
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(_PIECE_BYTES):
+        yield piece
+
+
+def _mark(found: JobFile) -> tuple[int, int]:
+    return found.size, found.mtime_ns
+
+
+def _is_key(key: str) -> bool:
+    """Return whether a path can be an object's key: Unicode, not too long, nothing invisible."""
+    try:
+        is_short = len(key.encode()) <= KEY_BYTES_MAX
+    except UnicodeEncodeError:
+        return False
+    return is_short and key.isprintable()

@@ -1,0 +1,205 @@
+"""Objects into a job's directory, before its instances start.
+
+They are copied, never linked: a job owns its files and may write into them, and the content of an
+object must not change.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from openbraket.base.errors import OpenBraketError
+from openbraket.base.s3_uri import S3Location, parse_s3_uri
+from openbraket.blobs import LocalBlobs
+from openbraket.engine.jobs.specification import script_file
+from openbraket.jobs.channels import relative_paths
+from openbraket.jobs.directory import JobDirectory
+from openbraket.store import objects
+
+FILE_COUNT_MAX: Final = 100_000
+# An object that is replaced while it is looked up is looked up again.
+TRIES_MAX: Final = 3
+_PAGE: Final = 1000
+_NAME_BYTES_MAX: Final = 255
+
+
+class StagingError(OpenBraketError):
+    """What a job was given cannot be brought to its instances; the message is its failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """One object and where it goes.
+
+    Attributes:
+        blob_id: The object's content.
+        size: Its length in bytes.
+        target: The file to make.
+    """
+
+    blob_id: str
+    size: int
+    target: Path
+
+
+def plan(
+    connection: Connection,
+    configuration: Mapping[str, Any],
+    directory: JobDirectory,
+    *,
+    bytes_max: int,
+) -> list[StagedFile]:
+    """Return every file that a job's instances are to find.
+
+    Args:
+        connection: On one snapshot.
+        configuration: As GetJob gives it back.
+        directory: The attempt's.
+        bytes_max: What all files together may have, in bytes.
+
+    Returns:
+        The script, the files of the input channels, the checkpoints.
+
+    Raises:
+        StagingError: The script or a channel's data is not there, a key is no file name, or there
+            is too much.
+    """
+    files = _script(connection, configuration, directory)
+    for channel in configuration.get("inputDataConfig", ()):
+        files += _channel(connection, channel, directory)
+    if (checkpoints := configuration.get("checkpointConfig")) is not None:
+        files += _checkpoints(connection, checkpoints["s3Uri"], directory)
+    size = sum(file.size for file in files)
+    if len(files) > FILE_COUNT_MAX:
+        raise StagingError(
+            f"ClientError: The job's input has {len(files)} files; the limit is {FILE_COUNT_MAX}"
+        )
+    if size > bytes_max:
+        raise StagingError(
+            f"ClientError: The job's input has {size} bytes; its volume holds {bytes_max}"
+        )
+    return files
+
+
+def copy(
+    files: list[StagedFile], blobs: LocalBlobs, *, is_wanted: Callable[[], bool] = lambda: True
+) -> None:
+    """Copy the contents to their files, which only the owner may read; blocks.
+
+    Args:
+        files: What `plan` returned.
+        blobs: The contents.
+        is_wanted: Asked between files; copying ends early when it is False.
+
+    Raises:
+        StagingError: A file cannot be made: the disk is full, or two keys collide.
+        FileNotFoundError: A content has gone since it was looked up.
+    """
+    for file in files:
+        if not is_wanted():
+            return
+        with blobs.path(file.blob_id).open("rb") as source:
+            try:
+                file.target.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(
+                    file.target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
+                )
+                with os.fdopen(descriptor, "wb") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+            except OSError as error:
+                raise StagingError(
+                    f"ClientError: {file.target.name} cannot be written to the job's volume: "
+                    f"{error.strerror}"
+                ) from error
+
+
+def find_objects(
+    connection: Connection, bucket: str, prefix: str
+) -> Iterator[tuple[str, StagedFile]]:
+    """Yield the key of each object below a prefix, with its content and no target.
+
+    Raises:
+        StagingError: There are more than `FILE_COUNT_MAX`.
+    """
+    start: str | None = ""
+    count = 0
+    while start is not None:
+        page = objects.list_objects(
+            connection, bucket=bucket, prefix=prefix, start=start, count_max=_PAGE
+        )
+        count += len(page.objects)
+        if count > FILE_COUNT_MAX:
+            raise StagingError(
+                f"ClientError: s3://{bucket}/{prefix} has more than {FILE_COUNT_MAX} objects"
+            )
+        for listed in page.objects:
+            found = objects.get_object(connection, bucket=bucket, key=listed.key)
+            if found is not None:
+                yield listed.key, StagedFile(found.blob_id, found.size, Path())
+        start = page.next_start
+
+
+def _script(
+    connection: Connection, configuration: Mapping[str, Any], directory: JobDirectory
+) -> list[StagedFile]:
+    script = configuration["algorithmSpecification"].get("scriptModeConfig")
+    if script is None:
+        return []
+    bucket, key = _location(script["s3Uri"])
+    found = objects.get_object(connection, bucket=bucket, key=key)
+    name = script_file(script)
+    if found is None or not name:
+        raise StagingError(f"ClientError: The script {script['s3Uri']} does not exist")
+    if name in {".", ".."} or "\0" in name or len(name.encode()) > _NAME_BYTES_MAX:
+        raise StagingError(f"ClientError: {name[:64]!r} of {script['s3Uri'][:256]} is no file name")
+    return [StagedFile(found.blob_id, found.size, directory.script / name)]
+
+
+def _channel(
+    connection: Connection, channel: Mapping[str, Any], directory: JobDirectory
+) -> list[StagedFile]:
+    name = channel["channelName"]
+    bucket, prefix = _location(channel["dataSource"]["s3DataSource"]["s3Uri"])
+    found = dict(find_objects(connection, bucket, prefix))
+    try:
+        paths = relative_paths(name, prefix, found)
+    except ValueError as error:
+        raise StagingError(f"ClientError: {error}") from error
+    folder = directory.channel(name)
+    return [
+        StagedFile(found[key].blob_id, found[key].size, folder / path)
+        for key, path in paths.items()
+    ]
+
+
+def _checkpoints(connection: Connection, uri: str, directory: JobDirectory) -> list[StagedFile]:
+    location = _location(uri)
+    prefix = location.below("")
+    found = dict(find_objects(connection, location.bucket, prefix))
+    if all(key.endswith("/") for key in found):
+        return []
+    try:
+        paths = relative_paths("checkpoints", prefix, found)
+    except ValueError as error:
+        raise StagingError(f"ClientError: {error}") from error
+    return [
+        StagedFile(found[key].blob_id, found[key].size, directory.checkpoints / path)
+        for key, path in paths.items()
+    ]
+
+
+def _location(uri: str) -> S3Location:
+    """Return a location that CreateJob has checked.
+
+    Raises:
+        StagingError: It is none.
+    """
+    location = parse_s3_uri(uri)
+    if location is None:
+        raise StagingError(f"ClientError: {uri[:256]} is not a location in S3")
+    return location
