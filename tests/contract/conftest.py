@@ -12,7 +12,9 @@ from support.tasks import BUCKET
 
 @pytest.fixture(scope="session")
 def service():
-    with openbraket.testing.start(options=("--workers", "2")) as running:
+    # Jobs wait here; those that run are in test_job_runs.py, on a service of their own.
+    options = ("--workers", "2", "--job-instances", "0")
+    with openbraket.testing.start(options=options) as running:
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield running
 

@@ -440,7 +440,9 @@ def test_job_token_of_no_running_job_is_refused(braket):
 
 
 def test_quotas_of_aws_bound_the_live_jobs_and_their_instances(tmp_path):
-    with openbraket.testing.start(data_dir=tmp_path, options=("--aws-quotas",)):
+    with openbraket.testing.start(
+        data_dir=tmp_path, options=("--aws-quotas", "--job-instances", "0")
+    ):
         client, s3 = boto3.client("braket"), boto3.client("s3")
         s3.create_bucket(Bucket=BUCKET)
         put_script(s3)

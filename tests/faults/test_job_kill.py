@@ -43,7 +43,7 @@ def create_until_killed(service, name, sent, answered, enough):
 
 
 def test_jobs_created_while_the_server_is_killed_are_there_once(tmp_path):
-    options = ("--workers", "1")
+    options = ("--workers", "1", "--job-instances", "0")
     service = openbraket.testing.launch(tmp_path, options=options)
     s3 = client("s3", service)
     s3.create_bucket(Bucket=BUCKET)

@@ -14,6 +14,7 @@ from openbraket import __version__
 from openbraket.base.errors import OpenBraketError
 from openbraket.cli import data
 from openbraket.cli.device import device_app
+from openbraket.cli.doctor import doctor
 from openbraket.cli.options import DATA_DIR_DEFAULT, DataDir, fail
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.add_typer(key_app, name="key")
 app.add_typer(device_app, name="device")
 app.command()(data.backup)
 app.command()(data.check)
+app.command("doctor")(doctor)
 
 
 def _check_account(value: str) -> str:
@@ -37,9 +39,9 @@ def _check_account(value: str) -> str:
     return value
 
 
-def _check_memory(value: float) -> float:
+def _check_number(value: float) -> float:
     if not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is not a number of GiB")
+        raise typer.BadParameter(f"{value} is not a finite number")
     return value
 
 
@@ -76,6 +78,13 @@ class LogFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class JobRuntime(StrEnum):
+    """Where hybrid jobs run."""
+
+    PROCESS = "process"
+    CONTAINER = "container"
 
 
 class LogLevel(StrEnum):
@@ -115,7 +124,7 @@ def serve(
         float,
         typer.Option(
             min=0,
-            callback=_check_memory,
+            callback=_check_number,
             help="GiB for all simulations together; 0 means 85 % of memory.",
         ),
     ] = 0,
@@ -177,6 +186,46 @@ def serve(
             "or as the SDK's local simulator has it."
         ),
     ] = PhaseSign.DOCUMENTED,
+    job_runtime: Annotated[
+        JobRuntime,
+        typer.Option(help="Hybrid jobs: in processes on this machine, or by Docker or Podman."),
+    ] = JobRuntime.PROCESS,
+    job_instances: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Instances of hybrid jobs side by side; 0 lets jobs wait. "
+            "By default 10 for each processor, as memory allows.",
+        ),
+    ] = None,
+    job_memory: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            callback=_check_number,
+            help="GiB for one instance of a job; 0 means what its type has.",
+        ),
+    ] = 0,
+    job_disk: Annotated[
+        float,
+        typer.Option(
+            min=0.1, callback=_check_number, help="GiB that one instance of a job may write."
+        ),
+    ] = 30,
+    job_inactivity: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            callback=_check_number,
+            help="Minutes for which a job keeps a QPU's priority without submitting a task.",
+        ),
+    ] = 5,
+    keep_failed_jobs: Annotated[
+        float,
+        typer.Option(
+            min=0, callback=_check_number, help="Days for which failed jobs' directories are kept."
+        ),
+    ] = 0,
     log_level: Annotated[
         LogLevel, typer.Option(help="How much goes to standard error.")
     ] = LogLevel.INFO,
@@ -219,6 +268,14 @@ def serve(
         kept_days=kept_days,
         analog_noise=analog_noise.value,
         phase_sign=phase_sign.value,
+        job_runtime=job_runtime.value,
+        job_instance_count_max=job_instances,
+        job_memory_bytes_max=int(job_memory * 2**30) or None,
+        job_disk_bytes_max=int(job_disk * 2**30),
+        job_inactivity_s=60 * job_inactivity,
+        failed_jobs_kept_s=86_400 * keep_failed_jobs,
+        # A service for the length of a test leaves nothing running.
+        ends_jobs_at_stop=exit_on_stdin_close,
     )
 
     def announce(url: str) -> None:

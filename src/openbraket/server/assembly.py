@@ -18,6 +18,7 @@ from openbraket.engine.dispatcher import Dispatcher
 from openbraket.engine.executors.local import LocalExecutor
 from openbraket.programs.ahs import AhsParameters
 from openbraket.server.gateway import BASE_HOSTS, Binding, Gateway
+from openbraket.server.jobs import build_jobs, prepare_environment
 from openbraket.server.keys import KeyRing
 from openbraket.server.retention_chore import forget_records_forever
 from openbraket.server.settings import Settings
@@ -51,13 +52,14 @@ class UnsafeAddressError(OpenBraketError):
 
 @asynccontextmanager
 async def assemble(
-    settings: Settings, catalogue: Catalogue | None = None
+    settings: Settings, catalogue: Catalogue | None = None, *, endpoint_url: str = ""
 ) -> AsyncIterator[Gateway]:
     """Open everything that a server process needs, and close it in the end.
 
     Args:
         settings: What the operator chose.
         catalogue: The devices; by default those of the package's profiles.
+        endpoint_url: Where clients inside hybrid jobs reach this server.
 
     Yields:
         The gateway, ready for requests; workers start in the background.
@@ -93,7 +95,20 @@ async def assemble(
         )
         catalogue = catalogue or Catalogue()
         availability = Availability(catalogue, respects_windows=settings.respects_windows)
-        dispatcher.set_closed(availability.refresh(database))
+        jobs = build_jobs(
+            settings,
+            database=database,
+            blobs=blobs,
+            dispatcher=dispatcher,
+            catalogue=catalogue,
+            endpoint_url=endpoint_url,
+        )
+
+        def set_closed(device_arns: frozenset[str]) -> None:
+            dispatcher.set_closed(device_arns)
+            jobs.set_closed(device_arns)
+
+        set_closed(availability.refresh(database))
         resources = Resources(
             database=database,
             blobs=blobs,
@@ -110,18 +125,23 @@ async def assemble(
                 phase_sign=settings.phase_sign,
                 is_lenient=settings.is_lenient,
             ),
+            jobs=jobs,
         )
         sender = await _start_events(settings, database, catalogue, availability)
         await dispatcher.start()
+        await jobs.start()
         throttle = Throttle(time.monotonic) if settings.has_aws_quotas else None
         chores = [
             asyncio.create_task(_sweep(database, blobs)),
-            asyncio.create_task(availability.watch(database, dispatcher.set_closed)),
+            asyncio.create_task(availability.watch(database, set_closed)),
             asyncio.create_task(forget_tokens_forever(database, now_ms)),
         ]
         if settings.kept_days:
             forget = forget_records_forever(database, now_ms, kept_days=settings.kept_days)
             chores.append(asyncio.create_task(forget))
+        if settings.job_instance_count_max != 0 and settings.job_runtime == "process":
+            preparing = prepare_environment(settings.data_dir / "environments")
+            chores.append(asyncio.create_task(preparing))
         try:
             yield Gateway(_bindings(), resources, keys, account=settings.account, throttle=throttle)
         finally:
@@ -129,6 +149,7 @@ async def assemble(
                 chore.cancel()
                 with suppress(asyncio.CancelledError):
                     await chore
+            await jobs.stop()
             await dispatcher.stop()
             if sender is not None:
                 await sender.stop()

@@ -20,6 +20,7 @@ from openbraket.server.keys import KeyRing
 from openbraket.services.braket.quotas import Throttle, ThrottledError
 from openbraket.services.context import Context, Handler, Resources
 from openbraket.services.errors import translate
+from openbraket.store.session_keys import SessionKey
 from openbraket.wire.errors import ServiceError
 from openbraket.wire.http import Request, Response
 from openbraket.wire.route import virtual_bucket
@@ -84,6 +85,7 @@ class Exchange:
     credential: Scope | None = None
     account: str = ""
     secret_key: str | None = None
+    session: SessionKey | None = None
     binding: Binding = field(init=False)
     operation: Operation = field(init=False)
     labels: dict[str, str] = field(init=False)
@@ -199,12 +201,15 @@ class Gateway:
             exchange.request.body = await _read_whole_body(exchange)
 
     async def authenticate(self, exchange: Exchange) -> None:
-        """Check the signature where keys are registered; else accept any.
+        """Check the signature where keys are registered, and always that of a job; else accept any.
 
         Raises:
             ServiceError: The signature is missing or wrong, or its key is not registered.
         """
         exchange.account = self._account
+        if exchange.credential is not None and KeyRing.is_temporary(exchange.credential.access_key):
+            self._authenticate_job(exchange, exchange.credential)
+            return
         keys = self._keys.keys()
         if not keys:
             return
@@ -216,16 +221,22 @@ class Gateway:
         if key is None:
             refusal = unknown_access_key(credential)
             raise refusal
-        host = exchange.request.headers.get("host", "")
-        verify(
-            exchange.request,
-            credential,
-            key.secret_key,
-            now=datetime.now(UTC),
-            virtual_bucket=virtual_bucket(host, BASE_HOSTS),
-        )
+        _verify(exchange, credential, key.secret_key)
         exchange.account = key.account
-        exchange.secret_key = key.secret_key
+
+    def _authenticate_job(self, exchange: Exchange, credential: Scope) -> None:
+        """Check the signature of a job's temporary key; the key dies with the job.
+
+        Raises:
+            ServiceError: The signature or the session token is wrong, or the job has ended.
+        """
+        key = self._keys.session(credential.access_key)
+        if key is None:
+            refusal = unknown_access_key(credential)
+            raise refusal
+        _verify(exchange, credential, key.secret_key, session_token=key.session_token)
+        exchange.account = key.account
+        exchange.session = key
 
     async def throttle(self, exchange: Exchange) -> None:
         """Refuse a Braket request beyond AWS's rates, where the operator wants these."""
@@ -256,6 +267,7 @@ class Gateway:
             resources=self.resources,
             credential=exchange.credential,
             secret_key=exchange.secret_key,
+            session=exchange.session,
         )
         output = await handler(context, exchange.params)
         exchange.response = operation.serialize(output, exchange.request_id)
@@ -293,6 +305,21 @@ class Gateway:
             # Newer AWS SDKs wait at least so long before they try again.
             response.headers.append((RETRY_AFTER_HEADER, str(error.retry_after_ms)))
         exchange.response = response
+
+
+def _verify(
+    exchange: Exchange, credential: Scope, secret_key: str, *, session_token: str = ""
+) -> None:
+    host = exchange.request.headers.get("host", "")
+    verify(
+        exchange.request,
+        credential,
+        secret_key,
+        now=datetime.now(UTC),
+        session_token=session_token,
+        virtual_bucket=virtual_bucket(host, BASE_HOSTS),
+    )
+    exchange.secret_key = secret_key
 
 
 def _region(exchange: Exchange) -> str:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from openbraket.base.clock import now_ms
-from openbraket.store import access_keys
+from openbraket.engine.jobs.credentials import ACCESS_KEY_PREFIX
+from openbraket.store import access_keys, session_keys
 from openbraket.store.access_keys import AccessKey
 from openbraket.store.database import Database
+from openbraket.store.session_keys import SessionKey
 
 _REFRESH_S: Final = 1.0
 
@@ -32,6 +34,16 @@ class KeyRing:
                 self._keys = {key.access_key: key for key in access_keys.list_keys(connection)}
             self._read_at = time.monotonic()
         return self._keys
+
+    @staticmethod
+    def is_temporary(access_key: str) -> bool:
+        """Return whether an access key is a job's, or was."""
+        return access_key.startswith(ACCESS_KEY_PREFIX)
+
+    def session(self, access_key: str) -> SessionKey | None:
+        """Return a temporary key; None where there is none, or its job has ended."""
+        with self._database.read() as connection:
+            return session_keys.get_key(connection, access_key)
 
 
 def create_access_key(data_dir: Path, *, account: str) -> tuple[str, str]:

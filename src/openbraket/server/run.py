@@ -17,6 +17,7 @@ from openbraket.devices import Catalogue
 from openbraket.server.app import build_app
 from openbraket.server.assembly import assemble
 from openbraket.server.connection import Connection
+from openbraket.server.jobs import reachable_url
 from openbraket.server.settings import Settings
 
 _log = logging.getLogger("openbraket.server")
@@ -81,7 +82,9 @@ async def _serve(
     announce: Callable[[str], None],
     exit_on_stdin_close: bool,
 ) -> None:
-    async with assemble(settings, catalogue) as gateway:
+    host, port = listener.getsockname()[:2]
+    endpoint_url = reachable_url(host, port)
+    async with assemble(settings, catalogue, endpoint_url=endpoint_url) as gateway:
         config = uvicorn.Config(
             build_app(gateway, data_dir=settings.data_dir),
             http=Connection,
@@ -95,7 +98,6 @@ async def _serve(
             timeout_keep_alive=_IDLE_CONNECTION_S,
             proxy_headers=False,
         )
-        host, port = listener.getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         server = _Server(config, lambda: announce(url))
         if exit_on_stdin_close:

@@ -35,6 +35,16 @@ class Settings:
         kept_days: Days after their end that records of tasks and jobs are kept; 0: for ever.
         phase_sign: Of the drive of analog devices: as `documented`, or as the `local_simulator` of
             Braket's SDK has it.
+        job_runtime: Where hybrid jobs run: `process` on this machine, or `container`.
+        job_instance_count_max: Instances of all jobs that run side by side; 0 lets jobs wait, None
+            goes by processors and memory.
+        job_memory_bytes_max: What one instance may use, in bytes; None means `memory_bytes_max`.
+        job_disk_bytes_max: What one instance may write, in bytes.
+        job_inactivity_s: How long a job keeps a quantum processor's priority without submitting a
+            task, in seconds.
+        failed_jobs_kept_s: How long the directories of failed jobs are kept, in seconds.
+        ends_jobs_at_stop: Whether a clean stop ends the running jobs; otherwise they go on, and
+            the next start finds them.
     """
 
     data_dir: Path
@@ -54,6 +64,13 @@ class Settings:
     kept_days: int = 0
     analog_noise: Literal["device", "none"] = "device"
     phase_sign: Literal["documented", "local_simulator"] = "documented"
+    job_runtime: Literal["process", "container"] = "process"
+    job_instance_count_max: int | None = None
+    job_memory_bytes_max: int | None = None
+    job_disk_bytes_max: int = 30 << 30
+    job_inactivity_s: float = 300
+    failed_jobs_kept_s: float = 0
+    ends_jobs_at_stop: bool = False
 
 
 def cpu_count() -> int:

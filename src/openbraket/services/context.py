@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from openbraket.devices import Catalogue
     from openbraket.engine.availability import Availability
     from openbraket.engine.dispatcher import Dispatcher
+    from openbraket.engine.jobs.dispatcher import JobDispatcher
     from openbraket.store.database import Database
+    from openbraket.store.session_keys import SessionKey
     from openbraket.wire.http import Request
     from openbraket.wire.sigv4 import Scope
 
@@ -41,6 +43,7 @@ class Resources:
         accepts_cancel_of_ended: Whether a cancel of a task that completed or failed is answered
             with CANCELLED, without any effect, instead of being refused.
         ahs: How analog tasks are simulated that do not say it themselves.
+        jobs: The same door for hybrid jobs; None lets all of them wait.
     """
 
     database: Database
@@ -55,6 +58,7 @@ class Resources:
     has_aws_quotas: bool = False
     accepts_cancel_of_ended: bool = False
     ahs: AhsParameters = DEVICE_AS_IT_IS
+    jobs: JobDispatcher | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ class Context:
         resources: What handlers work with.
         credential: Who signed; None for an unsigned request.
         secret_key: The signer's secret where signatures are verified, else None.
+        session: The signer's temporary key where it is a job's, else None.
     """
 
     account: str
@@ -78,6 +83,7 @@ class Context:
     resources: Resources
     credential: Scope | None = None
     secret_key: str | None = None
+    session: SessionKey | None = None
 
     @property
     def database(self) -> Database:
@@ -103,6 +109,11 @@ class Context:
     def dispatcher(self) -> Dispatcher:
         """The engine's door."""
         return self.resources.dispatcher
+
+    @property
+    def jobs(self) -> JobDispatcher | None:
+        """The engine's door for hybrid jobs."""
+        return self.resources.jobs
 
     @property
     def memory_bytes_max(self) -> int:

@@ -17,11 +17,11 @@ from openbraket.services.braket.filters import (
 from openbraket.services.braket.find_resource import find_job
 from openbraket.services.braket.idempotency import Plan, run_once
 from openbraket.services.braket.job_request import check_request, require_locations
-from openbraket.services.braket.quotas import require_job_room
+from openbraket.services.braket.quotas import require_instance_room, require_job_room
 from openbraket.services.context import Context
 from openbraket.services.errors import ModeledError
 from openbraket.store import job_search, jobs, quantum_tasks, tags
-from openbraket.store.jobs import Job, JobEvent
+from openbraket.store.jobs import Job, JobEvent, NewJob
 
 PAGE_SIZE_DEFAULT: Final = 20
 QUEUE_POSITION_SHOWN_MAX: Final = 15
@@ -39,21 +39,22 @@ async def create_job(context: Context, params: dict[str, Any]) -> dict[str, Any]
             with AWS's quotas ServiceQuotaExceededException.
     """
 
-    async def check() -> Plan[None]:
+    async def check() -> Plan[Job]:
         new_job = check_request(context, params)
+        device = context.catalogue.get(new_job.device_arn, region=context.region)
+        has_priority = device is not None and device.type == "QPU"
 
-        def record(connection: Connection) -> None:
+        def record(connection: Connection) -> Job:
             require_locations(connection, context, params)
             if context.has_aws_quotas:
-                live_count = jobs.count_live(
-                    connection, account=new_job.account, region=new_job.region
-                )
-                require_job_room(new_job.region, live_count, instance_count=new_job.instance_count)
-            jobs.create(connection, new_job)
+                _require_room(connection, new_job, params["instanceConfig"])
+            return jobs.create(connection, new_job, has_priority=has_priority)
 
         return Plan({"jobArn": new_job.arn}, record)
 
     done = await run_once(context, "CreateJob", params, check)
+    if done.made is not None and context.jobs is not None:
+        context.jobs.job_created(done.made)
     return done.answer
 
 
@@ -100,6 +101,8 @@ async def cancel_job(context: Context, params: dict[str, Any]) -> dict[str, Any]
     if job.status in {JobStatus.COMPLETED, JobStatus.FAILED}:
         said = f"Amazon Braket cannot cancel a job in the {job.status} status"
         raise ModeledError("ConflictException", f"{said}: {job.arn}")
+    if context.jobs is not None:
+        context.jobs.job_cancelled(job.id)
     with context.database.read() as connection:
         task_ids = quantum_tasks.list_live_of_job(connection, job.arn)
     for task_id in task_ids:
@@ -140,6 +143,23 @@ async def search_jobs(context: Context, params: dict[str, Any]) -> dict[str, Any
     if next_after is not None:
         output["nextToken"] = write_token(next_after, digest)
     return output
+
+
+def _require_room(connection: Connection, job: NewJob, instances: dict[str, Any]) -> None:
+    """Refuse a job beyond AWS's quotas of jobs and of instances of its type.
+
+    Raises:
+        ModeledError: ServiceQuotaExceededException.
+    """
+    live = jobs.list_live(connection, account=job.account, region=job.region)
+    require_job_room(job.region, len(live), instance_count=job.instance_count)
+    instance_type, live_count = instances["instanceType"], 0
+    # At most as many as the quota of jobs.
+    for job_id in live:
+        known = orjson.loads(jobs.get_request_json(connection, job_id) or "{}")["instanceConfig"]
+        if known["instanceType"] == instance_type:
+            live_count += known["instanceCount"]
+    require_instance_room(job.region, instance_type, live_count, wanted=job.instance_count)
 
 
 def _summary(job: Job) -> dict[str, Any]:

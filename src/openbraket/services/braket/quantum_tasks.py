@@ -220,10 +220,10 @@ async def search_quantum_tasks(context: Context, params: dict[str, Any]) -> dict
 async def _check_request(context: Context, params: dict[str, Any]) -> tuple[NewTask, Device]:
     device = usable_device(context, params["deviceArn"])
     _check_members(device, params)
-    job_arn = None
+    job = None
     if "jobToken" in params:
         with context.database.read() as connection:
-            job_arn = _find_job(connection, context, params["jobToken"]).arn
+            job = _find_job(connection, context, params["jobToken"])
     device_parameters = read_document(params.get("deviceParameters", ""))
     checked = await _check_program(context, device, params, device_parameters)
     check_device_parameters(device_parameters, device)
@@ -242,9 +242,9 @@ async def _check_request(context: Context, params: dict[str, Any]) -> tuple[NewT
         created_at=context.now_ms(),
         status=context.dispatcher.first_status(device.arn),
         device_parameters=params.get("deviceParameters", ""),
-        # Tasks of a running job go first.
-        priority=0 if job_arn is None else 1,
-        job_arn=job_arn,
+        # Tasks of a running job go first, while it has its device's priority.
+        priority=0 if job is None or job.deprioritized_at is not None else 1,
+        job_arn=None if job is None else job.arn,
         memory_bytes=checked.memory_bytes,
         thread_count=context.thread_count_max if _is_wide(checked) else 1,
         program_count=checked.program_count if is_set else None,

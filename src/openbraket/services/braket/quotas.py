@@ -52,6 +52,26 @@ SIMULATOR_TASKS_MAX: Final[Mapping[str, Mapping[str, int]]] = {
 JOBS_MAX: Final = 3
 INSTANCES_PER_JOB_MAX: Final = 1
 
+# Live instances of an account in a region by type; types that are not named have the quota 0.
+INSTANCES_MAX: Final[Mapping[str, int]] = (
+    {f"ml.c4.{size}": 5 for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge")}
+    | {"ml.c5.xlarge": 5, "ml.c5.2xlarge": 5, "ml.c5.4xlarge": 1, "ml.c5.9xlarge": 1}
+    | {f"ml.g6.{size}": 5 for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge")}
+    | {"ml.g6.12xlarge": 5, "ml.g6.16xlarge": 5, "ml.g6.24xlarge": 1, "ml.g6.48xlarge": 1}
+    | {f"ml.g6e.{size}": 5 for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge")}
+    | {f"ml.g6e.{size}": 1 for size in ("12xlarge", "16xlarge", "24xlarge", "48xlarge")}
+    | {"ml.m4.xlarge": 5, "ml.m4.2xlarge": 5, "ml.m4.4xlarge": 2}
+    | {f"ml.m5.{size}": 5 for size in ("large", "xlarge", "2xlarge", "4xlarge")}
+    | {f"ml.t3.{size}": 5 for size in ("large", "xlarge", "2xlarge")}
+)
+# Families that some regions do not have.
+_NOT_EVERYWHERE: Final[Mapping[str, frozenset[str]]] = {
+    "ml.g6": frozenset({"us-east-1", "us-west-2", "eu-west-2", "eu-north-1"}),
+    "ml.g6e": frozenset({"us-east-1", "us-west-2"}),
+    "ml.c4": frozenset({"us-east-1", "us-west-1", "us-west-2", "eu-west-2"}),
+    "ml.m4": frozenset({"us-east-1", "us-west-1", "us-west-2", "eu-west-2"}),
+}
+
 # Buckets remembered; an account's fullest are forgotten first, which changes nothing for it.
 BUCKETS_MAX: Final = 10_000
 
@@ -174,4 +194,27 @@ def require_job_room(region: str, live_count: int, *, instance_count: int = 1) -
             "ServiceQuotaExceededException",
             f"{live_count} hybrid jobs are in progress in {region}; "
             f"the quota of concurrent jobs is {JOBS_MAX}",
+        )
+
+
+def require_instance_room(region: str, instance_type: str, live_count: int, *, wanted: int) -> None:
+    """Refuse more live instances of a type than an account may have.
+
+    Args:
+        region: Region of the request.
+        instance_type: As in `instanceConfig`.
+        live_count: Instances of this type in jobs of the account that have not ended there.
+        wanted: Instances that the job asks for.
+
+    Raises:
+        ModeledError: ServiceQuotaExceededException.
+    """
+    regions = _NOT_EVERYWHERE.get(instance_type.rpartition(".")[0])
+    is_there = regions is None or region in regions
+    count_max = INSTANCES_MAX.get(instance_type, 0) if is_there else 0
+    if live_count + wanted > count_max:
+        raise ModeledError(
+            "ServiceQuotaExceededException",
+            f"The job asks for {wanted} instances of {instance_type}, and {live_count} are in use "
+            f"in {region}; the quota is {count_max}",
         )

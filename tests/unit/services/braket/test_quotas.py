@@ -209,3 +209,29 @@ def test_jobs_and_their_instances_have_quotas():
     assert caught.value.status == 402
     with pytest.raises(ServiceError, match="quota of instances per job is 1"):
         quotas.require_job_room("us-east-1", 0, instance_count=2)
+
+
+@pytest.mark.parametrize(
+    ("region", "instance_type", "live_count", "wanted", "is_allowed"),
+    [
+        ("us-east-1", "ml.m5.large", 4, 1, True),
+        ("us-east-1", "ml.m5.large", 5, 1, False),
+        ("us-east-1", "ml.m5.large", 3, 3, False),
+        ("us-east-1", "ml.c5.9xlarge", 0, 1, True),
+        ("us-east-1", "ml.c5.9xlarge", 1, 1, False),
+        ("us-east-1", "ml.p3.2xlarge", 0, 1, False),
+        ("us-west-1", "ml.g6.xlarge", 0, 1, False),
+        ("eu-west-2", "ml.g6.xlarge", 0, 1, True),
+        ("eu-west-2", "ml.g6e.xlarge", 0, 1, False),
+        ("eu-north-1", "ml.m4.xlarge", 0, 1, False),
+    ],
+)
+def test_instances_of_a_type_are_limited(region, instance_type, live_count, wanted, is_allowed):
+    def ask():
+        quotas.require_instance_room(region, instance_type, live_count, wanted=wanted)
+
+    if is_allowed:
+        ask()
+    else:
+        with pytest.raises(ServiceError, match=f"instances of {instance_type}"):
+            ask()

@@ -1,0 +1,107 @@
+"""Hybrid jobs of one server process, put together from the operator's settings."""
+
+import asyncio
+import logging
+import threading
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from openbraket.blobs import LocalBlobs
+from openbraket.devices import Catalogue
+from openbraket.engine.dispatcher import Dispatcher
+from openbraket.engine.jobs.dispatcher import JobDispatcher
+from openbraket.engine.jobs.settings import JobResources, JobSettings, instance_count_default
+from openbraket.jobs import environments, runtime
+from openbraket.server.settings import Settings, cpu_count
+from openbraket.services import pricing
+from openbraket.store.database import Database
+
+# The environment is prepared once the server answers, and beside nothing that is urgent.
+PREPARATION_DELAY_S: Final = 1.0
+
+_log = logging.getLogger("openbraket.server")
+
+
+def build_jobs(
+    settings: Settings,
+    *,
+    database: Database,
+    blobs: LocalBlobs,
+    dispatcher: Dispatcher,
+    catalogue: Catalogue,
+    endpoint_url: str,
+) -> JobDispatcher:
+    """Return the dispatcher of hybrid jobs, not started yet.
+
+    Args:
+        settings: What the operator chose.
+        database: The records.
+        blobs: The contents of objects.
+        dispatcher: Of quantum tasks; cancels those of jobs.
+        catalogue: The devices.
+        endpoint_url: Where clients inside jobs reach this server.
+    """
+    memory_bytes = settings.memory_bytes_max
+    count = settings.job_instance_count_max
+    if count is None:
+        count = instance_count_default(processor_count=cpu_count(), memory_bytes=memory_bytes)
+    processors = {device.arn for device in catalogue.search() if device.type == "QPU"}
+    resources = JobResources(
+        database=database,
+        blobs=blobs,
+        runtime=runtime.create(settings.job_runtime),
+        settings=JobSettings(
+            data_dir=settings.data_dir.resolve(),
+            instance_count_max=count,
+            memory_bytes_max=settings.job_memory_bytes_max or memory_bytes,
+            disk_bytes_max=settings.job_disk_bytes_max,
+            inactivity_s=settings.job_inactivity_s,
+            failed_kept_s=settings.failed_jobs_kept_s,
+            ends_with_server=settings.ends_jobs_at_stop,
+            environment=client_environment(endpoint_url),
+        ),
+        cancel_task=dispatcher.cancel,
+    )
+    return JobDispatcher(resources, has_priority=processors.__contains__)
+
+
+def client_environment(endpoint_url: str) -> dict[str, str]:
+    """Return the variables that point a job's clients at this service.
+
+    Args:
+        endpoint_url: For example `http://127.0.0.1:4567`.
+    """
+    host = urlsplit(endpoint_url).hostname or ""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "BRAKET_ENDPOINT": endpoint_url,
+        "BRAKET_PRICE_OFFERS_URL": endpoint_url + pricing.PATH,
+        # A proxy for the world outside does not know this address.
+        "NO_PROXY": host,
+        "no_proxy": host,
+    }
+
+
+def reachable_url(host: str, port: int) -> str:
+    """Return the URL at which a process on this machine reaches a listening address."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (compared, not bound)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def prepare_environment(environments_dir: Path) -> None:
+    """Prepare the interpreter environment that jobs start in, so that the first need not wait.
+
+    Args:
+        environments_dir: Where environments are kept.
+    """
+
+    def prepare() -> None:
+        try:
+            environments.prepare_base(environments_dir, _log.debug)
+        except (OSError, environments.InterpreterError) as error:
+            _log.warning("the environment of hybrid jobs is not ready: %s", error)
+
+    await asyncio.sleep(PREPARATION_DELAY_S)
+    # A thread that the end of the server does not wait for: it may install packages.
+    threading.Thread(target=prepare, name="job-environment", daemon=True).start()
