@@ -135,6 +135,7 @@ def plan_circuit(
     shots: int,
     rotations: Operations | None = None,
     precision: Precision = "auto",
+    alone_width_max: int | None = None,
 ) -> Plan:
     """Decide what must be simulated to answer everything that a circuit asks for.
 
@@ -144,11 +145,13 @@ def plan_circuit(
         rotations: What rotates the observables' joint basis to the computational one, for shots;
             None takes dense stand-ins, which is right for every size.
         precision: `auto` takes single precision where shots hide the difference.
+        alone_width_max: For shots = 0: questions whose light cone has no part of more qubits have
+            one of their own, all others share one; None decides by the number of amplitudes.
 
     Returns:
-        The plan. For shots = 0 every question has its own light cone where that costs less than
-        one simulation for all of them, counted as (operations + 1) · 2^qubits over the different
-        parts.
+        The plan. By default, for shots = 0 every question has its own light cone where that costs
+        less than one simulation for all of them, counted as (operations + 1) · 2^qubits over the
+        different parts.
 
     Cost: one pass over the operations, and one for each question where the common light cone has
         17 qubits or more.
@@ -163,7 +166,11 @@ def plan_circuit(
         asked = frozenset(tracked.wires[qubit] for qubit in measured)
         groups = [planner.group((), Need("cone", asked, asked), postpones=True)]
     else:
-        groups = planner.groups(questions_of(circuit, tracked.wires))
+        questions = questions_of(circuit, tracked.wires)
+        if alone_width_max is None:
+            groups = planner.groups(questions)
+        else:
+            groups = planner.groups_by_width(questions, alone_width_max)
     return planner.plan(circuit.qubit_count, groups, shots=shots, precision=precision)
 
 
@@ -192,6 +199,32 @@ class _Planner:
             return separate
         self._parts = {}
         return [self.group(questions, _union(list(needs)))]
+
+    def groups_by_width(self, questions: Sequence[Question], width_max: int) -> list[Group]:
+        """Return a group for each need with a narrow light cone, and one for all others."""
+        needs: dict[Need, list[Question]] = {}
+        for question in questions:
+            needs.setdefault(need_of(question), []).append(question)
+        groups, wide = [], []
+        if len(needs) * len(self._tracked.steps) > CONE_VISITS_MAX:
+            wide = list(needs)
+        for need, asked in needs.items() if not wide else ():
+            parts = dict(self._parts)
+            found = self.group(asked, need)
+            narrow = all(
+                part.qubit_count <= width_max or part.engine == "stabilizer"
+                for part, index in self._parts.items()
+                if index in found.slots
+            )
+            if narrow:
+                groups.append(found)
+            else:
+                self._parts = parts
+                wide.append(need)
+        if wide:
+            common = [question for need in wide for question in needs[need]]
+            groups.append(self.group(common, _union(wide)))
+        return groups
 
     def group(self, questions: Sequence[Question], need: Need, *, postpones: bool = False) -> Group:
         """Return the group of questions that share a light cone."""

@@ -7,7 +7,7 @@ observable O = ⊗ O_c the mean is Π <O_c> and the variance Π <O_c²> - Π <O_
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,20 @@ Answers = dict[tuple[int, int, int], list[Value]]
 _MOMENTS: Final = frozenset({"expectation", "variance"})
 
 
+class PartState(Protocol):
+    """The final state of one part."""
+
+    def sample(self, shots: int, generator: np.random.Generator) -> NDArray[np.uint8]:
+        """Return measured bits of all qubits, shape (qubit_count, shots)."""
+
+    def values(self, result_types: Sequence[ResultType]) -> Sequence[Value]:
+        """Return exact values of result types."""
+
+
+# From a part's number and a report of its own to its state.
+Simulate = Callable[[int, Part, Report | None], PartState]
+
+
 def run_samples(
     plan: Plan,
     shots: int,
@@ -38,6 +52,7 @@ def run_samples(
     *,
     thread_count: int,
     report: Report | None = None,
+    simulate: Simulate | None = None,
 ) -> NDArray[np.uint8]:
     """Return measured bits of all qubits, shape (shots, qubit_count).
 
@@ -47,17 +62,16 @@ def run_samples(
         generator: Where randomness comes from.
         thread_count: Threads to use.
         report: Called now and then with the share that is done.
+        simulate: Simulates a part; by default as its `engine` says.
     """
     (group,) = plan.groups
     drawn: list[NDArray[np.uint8] | None] = [None] * len(group.slots)
+    simulate = simulate or default_simulate(plan, thread_count=thread_count)
     for index, part, part_report in _with_progress(plan, report):
-        state = _state(part, plan, thread_count=thread_count, report=part_report)
+        state = simulate(index, part, part_report)
         for slot, own in enumerate(group.slots):
             if own == index:
-                if isinstance(state, StabilizerState):
-                    drawn[slot] = state.sample(shots, generator)
-                else:
-                    drawn[slot] = bit_columns(state.sample(shots, generator), part.qubit_count)
+                drawn[slot] = state.sample(shots, generator)
         del state
     columns = [bits for bits in drawn if bits is not None]
     return np.ascontiguousarray(merge_columns(plan, columns, shots).T)
@@ -86,7 +100,12 @@ def merge_columns(plan: Plan, drawn: Sequence[NDArray[np.uint8]], shots: int) ->
 
 
 def run_exact(
-    plan: Plan, circuit: Circuit, *, thread_count: int, report: Report | None = None
+    plan: Plan,
+    circuit: Circuit,
+    *,
+    thread_count: int,
+    report: Report | None = None,
+    simulate: Simulate | None = None,
 ) -> tuple[Value, ...]:
     """Return the exact values of a circuit's result types.
 
@@ -95,6 +114,7 @@ def run_exact(
         circuit: The circuit.
         thread_count: Threads to use.
         report: Called now and then with the share that is done.
+        simulate: Simulates a part; by default as its `engine` says.
 
     Returns:
         As `exact_values`.
@@ -103,6 +123,7 @@ def run_exact(
         LimitError: If a requested density matrix is too large.
     """
     mergers = [_Merger(plan, group) for group in plan.groups]
+    simulate = simulate or default_simulate(plan, thread_count=thread_count)
     for index, part, part_report in _with_progress(plan, report):
         asked = [
             (merger, key, results)
@@ -110,12 +131,7 @@ def run_exact(
             for key, results in merger.asked_of(index).items()
         ]
         local = [result for _, _, results in asked for result in results]
-        state = _state(part, plan, thread_count=thread_count, report=part_report)
-        if isinstance(state, StabilizerState):
-            values = iter(state.values(local))
-        else:
-            values = iter(exact_values(state, local))
-        del state
+        values = iter(simulate(index, part, part_report).values(local))
         for merger, key, results in asked:
             merger.answers[key] = [next(values) for _ in results]
     found: list[list[Value]] = [[] for _ in circuit.result_types]
@@ -159,14 +175,32 @@ def _scaled(report: Report, start: float, share: float) -> Report:
     return lambda fraction: report(start + share * fraction)
 
 
-def _state(
-    part: Part, plan: Plan, *, thread_count: int, report: Report | None
-) -> StateVector | StabilizerState:
-    if part.engine == "stabilizer":
-        return StabilizerState(part.qubit_count, part.steps)
-    state = StateVector(part.qubit_count, thread_count=thread_count, is_single=plan.is_single)
-    state.apply(part.operations(), report=report)
-    return state
+def default_simulate(plan: Plan, *, thread_count: int) -> Simulate:
+    """Return what simulates a part as its `engine` says."""
+
+    def simulate(_index: int, part: Part, report: Report | None) -> PartState:
+        if part.engine == "stabilizer":
+            return StabilizerState(part.qubit_count, part.steps)
+        state = StateVector(part.qubit_count, thread_count=thread_count, is_single=plan.is_single)
+        state.apply(part.operations(), report=report)
+        return _Amplitudes(state)
+
+    return simulate
+
+
+class _Amplitudes:
+    """A state vector as the state of a part."""
+
+    def __init__(self, state: StateVector) -> None:
+        self._state = state
+
+    def sample(self, shots: int, generator: np.random.Generator) -> NDArray[np.uint8]:
+        """Return measured bits of all qubits, shape (qubit_count, shots)."""
+        return bit_columns(self._state.sample(shots, generator), self._state.qubit_count)
+
+    def values(self, result_types: Sequence[ResultType]) -> Sequence[Value]:
+        """Return exact values of result types."""
+        return exact_values(self._state, result_types)
 
 
 def _wires_by_slot(group: Group) -> list[list[int]]:
