@@ -1,0 +1,71 @@
+"""General contraction against state vectors, and what is refused before it runs."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from openbraket.base.errors import LimitError
+from openbraket.circuits.circuit import Circuit, Factor, Operations, ResultType
+from openbraket.circuits.gates import GATES
+from openbraket.circuits.steps import steps_of
+from openbraket.simulators.statevector import StateVector
+from openbraket.simulators.statevector.exact import exact_values
+from openbraket.simulators.tensornetwork import Limits, simulate
+from openbraket.simulators.tensornetwork.contraction import NO_PATH, TOO_LONG, Contraction
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    pytest.importorskip("quimb.tensor")
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+GIB = 1 << 30
+
+
+def scrambled(seed: int, qubit_count: int, count: int) -> Operations:
+    generator, operations = np.random.default_rng(seed), Operations()
+    for qubit in range(qubit_count):
+        operations.append(GATES["h"].code, (qubit,))
+    for _ in range(count):
+        a, b = generator.permutation(qubit_count)[:2].tolist()
+        operations.append(GATES["cz"].code, (a, b))
+        operations.append(GATES["U"].code, (a,), generator.uniform(0, 6, 3))
+    return operations
+
+
+def test_values_equal_those_of_the_state_vector():
+    operations = scrambled(1, 7, 20)
+    asked = (
+        ResultType("expectation", (Factor("z", (0,)), Factor("x", (4,)))),
+        ResultType("variance", (Factor("y", (3,)),)),
+        ResultType("probability", targets=(5, 1)),
+        ResultType("density_matrix", targets=(2, 6)),
+    )
+    network = Contraction(7, steps_of(operations), memory_bytes=GIB)
+    state = StateVector(7)
+    state.apply(operations)
+    for found, wanted in zip(network.values(asked), exact_values(state, asked), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-9, rtol=0)
+    amplitude = ResultType("amplitude", states=("0101101",))
+    (found,) = network.values((amplitude,))
+    assert abs(found["0101101"] - state.amplitude(0b0101101)) < 1e-9
+
+
+def test_samples_follow_the_distribution():
+    operations = scrambled(2, 4, 8)
+    network = Contraction(4, steps_of(operations), memory_bytes=GIB)
+    shots = 2000
+    bits = network.sample(shots, np.random.default_rng(1))
+    state = StateVector(4)
+    state.apply(operations)
+    for qubit in range(4):
+        # Hoeffding: beyond 0.08 fails falsely with less than 2 · exp(-2 · 2000 · 0.08²) < 2e-11.
+        assert abs(bits[qubit].mean() - state.probabilities([qubit])[1]) < 0.08
+
+
+def test_what_is_beyond_the_limit_is_refused_with_the_numbers():
+    circuit = Circuit(tuple(range(50)), scrambled(3, 50, 700))
+    with pytest.raises(LimitError, match=f"{NO_PATH}|{TOO_LONG}") as caught:
+        simulate(circuit, shots=1, limits=Limits(memory_bytes=GIB, seconds=60.0))
+    for word in ("width", "floating-point operations", "bytes", "limits"):
+        assert word in str(caught.value)
