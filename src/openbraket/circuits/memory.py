@@ -9,6 +9,8 @@ from typing import Final
 AMPLITUDE_BYTES: Final = 16
 AMPLITUDE_BYTES_SINGLE: Final = 8
 COPY_FACTOR_PERCENT: Final = 103  # buffers beside the state; measured: less than 1 %
+TENSOR_NETWORK_BYTES: Final = 4 * 1024**3  # what a tensor network may use, if there is so much
+AMPLITUDE_QUBITS_MAX: Final = 24  # wider circuits on a tensor-network device need no amplitudes
 FIXED_BYTES: Final = 48 * 1024 * 1024
 KEPT_STATES: Final = 24  # wished for beside the one of a dynamic program, for paths that part
 KEPT_SHARE: Final = 4  # of the memory that its one state leaves, they get one part in so many
@@ -84,3 +86,15 @@ def kept_state_count(qubit_count: int, memory_bytes: int, *, is_single: bool = F
 
 def _amplitude_bytes(is_single: bool) -> int:
     return AMPLITUDE_BYTES_SINGLE if is_single else AMPLITUDE_BYTES
+
+
+def tensor_network_bytes(width: int, memory_bytes_max: int) -> int:
+    """Return what a simulation on a tensor-network device may use, in bytes.
+
+    Args:
+        width: Qubits of the widest part after reductions.
+        memory_bytes_max: What there is.
+    """
+    if width <= AMPLITUDE_QUBITS_MAX:
+        return simulation_bytes(width)
+    return min(TENSOR_NETWORK_BYTES, memory_bytes_max)

@@ -2,13 +2,19 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from openbraket.base.errors import LimitError, ProgramError, ProgramSetFailure
 from openbraket.circuits.circuit import Circuit
 from openbraket.circuits.gradients import gradient_state_count
-from openbraket.circuits.memory import dynamic_bytes, gradient_bytes, simulation_bytes
+from openbraket.circuits.memory import (
+    AMPLITUDE_QUBITS_MAX,
+    dynamic_bytes,
+    gradient_bytes,
+    simulation_bytes,
+    tensor_network_bytes,
+)
 from openbraket.circuits.precision import Precision
 from openbraket.circuits.reductions import REDUCED_QUBITS_MIN, is_reducible, plan_circuit
 from openbraket.programs.actions import (
@@ -32,7 +38,7 @@ from openbraket.programs.program_set import (
     read_program_set,
     refuse_results,
 )
-from openbraket.programs.rules import Rules, check_results, check_size, check_wiring
+from openbraket.programs.rules import Rules, check_depth, check_results, check_size, check_wiring
 
 
 class ProgramDevice(Protocol):
@@ -45,6 +51,10 @@ class ProgramDevice(Protocol):
     @property
     def capabilities(self) -> Mapping[str, Any]:
         """The capabilities document, decoded; never changed after it was read."""
+
+    @property
+    def backend(self) -> str:
+        """What runs its tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,10 @@ class Checked:
     is_dynamic: bool = False
 
 
+# As device profiles name it.
+NETWORK_BACKEND: Final = "tensor_network"
+# TN1's documented limit.
+NETWORK_DEPTH_MAX: Final = 1000
 _IMPLEMENTED: Final = (OPENQASM_TYPE, PROGRAM_SET_TYPE, JAQCD_TYPE, AHS_TYPE)
 _rules_by_device: Final[dict[tuple[str, str], tuple[Mapping[str, Any], Rules]]] = {}
 
@@ -117,6 +131,7 @@ def check_program(
     is_strict: bool = True,
     is_experimental: bool = False,
     keeps_qubits: bool = False,
+    is_extended: bool = False,
     ahs: AhsParameters = DEVICE_AS_IT_IS,
 ) -> Checked:
     """Check whether a device can run a program, and return what running it needs.
@@ -131,6 +146,8 @@ def check_program(
             that is implemented is allowed, and only results and shots are checked against it.
         is_experimental: Whether the task has asked for experimental capabilities.
         keeps_qubits: Whether the task has asked for exactly the qubits that the program names.
+        is_extended: Whether the task has asked for the limits of OpenBraket's tensor networks in
+            place of those of AWS; other devices have none.
         ahs: How an analog program is to be simulated.
 
     Returns:
@@ -148,11 +165,17 @@ def check_program(
     if is_experimental:
         rules = rules.with_experimental()
 
+    is_network = device.backend == NETWORK_BACKEND
+    if is_network:
+        rules = rules.extended() if is_extended else replace(rules, depth_max=NETWORK_DEPTH_MAX)
+    elif is_extended:
+        raise ProgramError("limits is 'extended', but the device has the documented limits alone")
     memory = _Memory(precision, memory_bytes_max)
 
     def check(circuit: Circuit) -> None:
         _check_qubits(circuit, rules)
         check_size(circuit, rules)
+        check_depth(circuit, rules)
         _refuse_noise([channel.name for channel in circuit.operations.noise], rules)
         if keeps_qubits:
             check_wiring(circuit, rules)
@@ -184,10 +207,13 @@ def check_program(
     # With rotations of its own it is measured as these say, which need not be those of its results.
     is_rotated = action.type == JAQCD_TYPE and shots > 0 and has_rotations(action.document)
     need = memory.whole(circuit) if is_rotated else memory.reduced(circuit, shots)
+    operation_count = len(circuit.operations)
+    if is_network:
+        width = need.width if need.width <= AMPLITUDE_QUBITS_MAX else 0
+        memory_bytes = tensor_network_bytes(need.width, memory_bytes_max)
+        return Checked(action.type, circuit.qubit_count, width, operation_count, memory_bytes)
     memory.check(circuit, need)
-    return Checked(
-        action.type, circuit.qubit_count, need.width, len(circuit.operations), need.memory_bytes
-    )
+    return Checked(action.type, circuit.qubit_count, need.width, operation_count, need.memory_bytes)
 
 
 def _check_dynamic(

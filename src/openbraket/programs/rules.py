@@ -26,6 +26,9 @@ _RESULT_NAMES: Final = {
 }
 # Operations that a task must ask for, wherever a device lists them.
 EXPERIMENTAL_OPERATIONS: Final = frozenset({"cc_prx", "measure_ff"})
+# What a tensor-network device takes where a task asks for more than AWS's limits.
+EXTENDED_QUBITS_MAX: Final = 1000
+EXTENDED_SHOTS_MAX: Final = 100_000
 _EXACT_KINDS: Final = ("state_vector", "density_matrix", "amplitude", "adjoint_gradient")
 
 
@@ -75,6 +78,7 @@ class Rules:
         shots_max: Most shots of a task.
         actions: Action types that the device accepts.
         qubit_count_max: Number of qubits of the device.
+        depth_max: Largest depth of a program, or None.
     """
 
     operations: frozenset[str]
@@ -103,6 +107,7 @@ class Rules:
     actions: tuple[str, ...]
     qubit_count_max: int
     is_experimental: bool = False
+    depth_max: int | None = None
     _shown_operations: str = field(default="", repr=False)
 
     @classmethod
@@ -163,6 +168,27 @@ class Rules:
     def with_experimental(self) -> "Rules":
         """Return the rules of a task that has asked for experimental capabilities."""
         return replace(self, is_experimental=True)
+
+    def extended(self) -> "Rules":
+        """Return the rules of a tensor-network device that keeps to its own limits, not AWS's."""
+        exact = {name: ResultRule(None, 0, 0) for name in ("Amplitude",)}
+        sampled = {
+            name: replace(
+                rule, shots_min=0 if name != "Sample" else 1, shots_max=EXTENDED_SHOTS_MAX
+            )
+            for name, rule in self.result_types.items()
+        }
+        probability = {"Probability": ResultRule(None, 0, EXTENDED_SHOTS_MAX)}
+        pragmas = {"braket_result_type_amplitude", "braket_result_type_probability"}
+        return replace(
+            self,
+            result_types=sampled | exact | probability,
+            supported_pragmas=self.supported_pragmas | pragmas,
+            shots_min=0,
+            shots_max=EXTENDED_SHOTS_MAX,
+            qubit_count_max=EXTENDED_QUBITS_MAX,
+            depth_max=None,
+        )
 
     def refuse_gate(self, name: str) -> str | None:
         """Return why a gate or directive is not allowed, or None."""
@@ -323,6 +349,29 @@ def check_size(circuit: Circuit, rules: Rules) -> None:
         raise LimitError(
             f"The program has {len(circuit.operations):,} gates, more than the device's limit of "
             f"{count_max:,}."
+        )
+
+
+def check_depth(circuit: Circuit, rules: Rules) -> None:
+    """Check the number of layers of a circuit against the device's limit.
+
+    Raises:
+        LimitError: If it has more.
+    """
+    if rules.depth_max is None or len(circuit.operations) <= rules.depth_max:
+        return
+    operations, layers = circuit.operations, [0] * circuit.qubit_count
+    starts = operations.target_starts
+    for index in range(len(operations)):
+        targets = operations.targets[starts[index] : starts[index + 1]]
+        layer = 1 + max((layers[target] for target in targets), default=0)
+        for target in targets:
+            layers[target] = layer
+    depth = max(layers, default=0)
+    if depth > rules.depth_max:
+        raise LimitError(
+            f"The program has a depth of {depth:,}, more than the device's limit of "
+            f"{rules.depth_max:,}."
         )
 
 

@@ -6,7 +6,7 @@ They stand under the key `openbraket` of the document in CreateQuantumTask's `de
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 from openbraket.base.errors import ProgramError
 from openbraket.base.work import Work
@@ -15,7 +15,13 @@ from openbraket.programs.parameters import read_document
 
 SETTINGS_KEY: Final = "openbraket"
 SEED_MAX: Final = 2**63 - 1
+MAX_BOND_MAX: Final = 1 << 16
+CUTOFF_MAX: Final = 0.1
 
+LimitsName = Literal["documented", "extended"]
+
+_KNOWN: Final = ("seed", "precision", "max_bond", "cutoff", "limits")
+_LIMITS: Final[dict[str, LimitsName]] = {name: name for name in get_args(LimitsName)}
 _PRECISIONS: Final[dict[str, Precision]] = {name: name for name in get_args(Precision)}
 
 
@@ -26,10 +32,16 @@ class TaskSettings:
     Attributes:
         seed: Makes the task's samples reproducible; None where the task names none.
         precision: Of the amplitudes.
+        max_bond: Largest bond dimension of a matrix product state; None keeps all.
+        cutoff: Weight that each of its truncations may discard; None discards rounding only.
+        limits: Whether a tensor-network device keeps to the limits of AWS or to its own.
     """
 
     seed: int | None = None
     precision: Precision = "auto"
+    max_bond: int | None = None
+    cutoff: float | None = None
+    limits: LimitsName = "documented"
 
 
 def settings_of(work: Work) -> TaskSettings:
@@ -60,13 +72,47 @@ def read_settings(document: Mapping[str, Any]) -> TaskSettings:
     if not isinstance(settings, dict):
         shown = type(settings).__name__
         raise ProgramError(f"'{SETTINGS_KEY}' in deviceParameters must be an object, not {shown}")
-    unknown = sorted(settings.keys() - {"seed", "precision"})
+    unknown = sorted(settings.keys() - set(_KNOWN))
     if unknown:
         raise ProgramError(
             f"'{SETTINGS_KEY}' in deviceParameters has the unknown setting '{unknown[0][:80]}'; "
-            "known: seed, precision"
+            f"known: {', '.join(_KNOWN)}"
         )
-    return TaskSettings(_seed(settings.get("seed")), _precision(settings.get("precision", "auto")))
+    return TaskSettings(
+        _seed(settings.get("seed")),
+        _precision(settings.get("precision", "auto")),
+        _max_bond(settings.get("max_bond")),
+        _cutoff(settings.get("cutoff")),
+        _limits(settings.get("limits", "documented")),
+    )
+
+
+def _max_bond(value: object) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_BOND_MAX:
+        shown = repr(value)[:80]
+        message = f"max_bond is {shown}; it must be a whole number from 1 to {MAX_BOND_MAX}"
+        raise ProgramError(message)
+    return value
+
+
+def _cutoff(value: object) -> float | None:
+    if value is None:
+        return None
+    is_flag = isinstance(value, bool)
+    if is_flag or not isinstance(value, int | float) or not 0 <= value <= CUTOFF_MAX:
+        shown = repr(value)[:80]
+        raise ProgramError(f"cutoff is {shown}; it must be a number from 0 to {CUTOFF_MAX}")
+    return float(value)
+
+
+def _limits(value: object) -> LimitsName:
+    known = _LIMITS.get(value) if isinstance(value, str) else None
+    if known is None:
+        shown = repr(value)[:80]
+        raise ProgramError(f"limits is {shown}; it must be one of {', '.join(_LIMITS)}")
+    return known
 
 
 def _seed(value: object) -> int | None:

@@ -76,6 +76,7 @@ def gate_model_document(
     measurements: NDArray[np.uint8] | None,
     measured: Sequence[int],
     outputs: Sequence[Mapping[str, object]] | None = None,
+    log: Sequence[str] = (),
 ) -> bytes:
     """Return the result document of a simulated task.
 
@@ -89,9 +90,11 @@ def gate_model_document(
         measured: Positions of the measured qubits.
         outputs: Values of the output variables of each shot; None where there are none. Numbers
             that JSON does not have (infinities, nan) are written as null.
+        log: How the simulation went, in sentences.
 
     Returns:
-        JSON in UTF-8.
+        JSON in UTF-8. A log is in a member `openbraketMetadata` of `additionalMetadata`, which
+        clients ignore.
 
     Source: `braket.task_result.GateModelTaskResult` of amazon-braket-schemas 1.32.
     """
@@ -111,6 +114,8 @@ def gate_model_document(
             },
         },
     }
+    if log:
+        document["additionalMetadata"]["openbraketMetadata"] = {"log": list(log)}
     if measurements is not None:
         document["measurements"] = measurements
     if outputs is not None:

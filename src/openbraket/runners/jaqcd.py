@@ -1,4 +1,4 @@
-"""Runs a JAQCD program on the state-vector simulator."""
+"""Runs a JAQCD program on its device's simulator."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from openbraket.programs.actions import read_action
 from openbraket.programs.jaqcd import has_rotations, read_jaqcd
 from openbraket.programs.settings import settings_of
 from openbraket.results.gate_model import TaskFacts, gate_model_document
-from openbraket.simulators.statevector import simulate
+from openbraket.runners.circuits import simulate_circuit
 
 
 def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
@@ -41,15 +41,7 @@ def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
     measured = circuit
     if is_rotated:
         measured = replace(circuit, result_types=measured_in_place(circuit.result_types))
-    settings = settings_of(work)
-    found = simulate(
-        measured,
-        shots=work.shots,
-        thread_count=work.thread_count,
-        seed=settings.seed,
-        report=report,
-        precision=settings.precision,
-    )
+    found, log = simulate_circuit(measured, work, settings_of(work), report)
     facts = TaskFacts.of(work, execution_ms=elapsed_ms(started_ns))
     content = gate_model_document(
         facts,
@@ -58,6 +50,7 @@ def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
         values=found.values,
         measurements=found.measurements,
         measured=found.measured,
+        log=log,
     )
     return RunnerOutput((ResultObject("results.json", content),), work.shots or None)
 

@@ -1,4 +1,4 @@
-"""Runs an OpenQASM program on the state-vector simulator."""
+"""Runs an OpenQASM program on its device's simulator."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +13,10 @@ from openbraket.programs.openqasm import DynamicProgram, parse_program
 from openbraket.programs.rules import check_results
 from openbraket.programs.settings import TaskSettings, settings_of
 from openbraket.results.gate_model import TaskFacts, gate_model_document
+from openbraket.runners.circuits import simulate_circuit
 from openbraket.simulators.statevector import (
     DynamicSimulation,
     Simulation,
-    simulate,
     simulate_dynamic,
 )
 
@@ -41,20 +41,14 @@ def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
     program = parse_program(action.source, action.inputs)
     settings = settings_of(work)
     outputs: Sequence[Mapping[str, object]] | None = None
+    log: Sequence[str] = ()
     found: Simulation | DynamicSimulation
     if isinstance(program, DynamicProgram):
         found = _simulate_dynamic(program, work, settings, report)
         outputs, result_types = found.outputs, found.result_types
     else:
         _refuse_noise(bool(program.operations.noise))
-        found = simulate(
-            program,
-            shots=work.shots,
-            thread_count=work.thread_count,
-            seed=settings.seed,
-            report=report,
-            precision=settings.precision,
-        )
+        found, log = simulate_circuit(program, work, settings, report)
         result_types = program.result_types
     facts = TaskFacts.of(work, execution_ms=elapsed_ms(started_ns))
     document = gate_model_document(
@@ -65,6 +59,7 @@ def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
         measurements=found.measurements,
         measured=found.measured,
         outputs=outputs,
+        log=log,
     )
     return RunnerOutput((ResultObject("results.json", document),), work.shots or None)
 

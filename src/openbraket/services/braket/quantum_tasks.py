@@ -15,7 +15,7 @@ from openbraket.programs.actions import AHS_TYPE, PROGRAM_SET_TYPE
 from openbraket.programs.ahs import AhsParameters, read_ahs_parameters
 from openbraket.programs.check import Checked, check_program, may_take_long, rules_of
 from openbraket.programs.parameters import check_parameters, read_document, read_parameters
-from openbraket.programs.settings import read_settings
+from openbraket.programs.settings import TaskSettings, read_settings
 from openbraket.services.braket import quotas
 from openbraket.services.braket.associations import check_associations
 from openbraket.services.braket.device_parameters import check_device_parameters
@@ -313,14 +313,16 @@ async def _check_program(
     parameters = read_parameters(device_parameters)
     check_parameters(parameters, rules_of(device), shots=shots, is_verbatim=VERBATIM in action)
     is_analog = AHS_TYPE in device.action_types
+    settings = TaskSettings() if is_analog else read_settings(device_parameters)
     request = _Program(
         device_arn=device.arn,
         shots=shots,
         memory_bytes_max=context.memory_bytes_max,
-        precision="auto" if is_analog else read_settings(device_parameters).precision,
+        precision=settings.precision,
         is_strict=context.is_strict or device.type != "SIMULATOR",
         is_experimental=params.get("experimentalCapabilities") == {"enabled": "ALL"},
         keeps_qubits=parameters.keeps_qubits and rules_of(device).can_keep_qubits,
+        is_extended=settings.limits == "extended",
         ahs=read_ahs_parameters(device_parameters).over(context.ahs) if is_analog else context.ahs,
     )
     # A short program set may be many programs.
@@ -341,6 +343,7 @@ class _Program:
     is_strict: bool
     is_experimental: bool
     keeps_qubits: bool
+    is_extended: bool
     ahs: AhsParameters
 
 
@@ -354,6 +357,7 @@ def _check(catalogue: Catalogue, action: str, request: _Program) -> Checked:
         is_strict=request.is_strict,
         is_experimental=request.is_experimental,
         keeps_qubits=request.keeps_qubits,
+        is_extended=request.is_extended,
         ahs=request.ahs,
     )
 
