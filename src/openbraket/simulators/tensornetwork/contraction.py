@@ -29,6 +29,8 @@ _TRIALS: Final = 16
 _SEARCH_S: Final = 5.0
 # Contractions that a quick path makes shorter than this are not worth a longer search.
 _QUICK_S: Final = 2.0
+# Nor are those that it makes longer than so many times the limit brought within it.
+_HOPELESS: Final = 1e4
 # Targets of one observable or one distribution: the open legs of one contraction.
 OPEN_QUBITS_MAX: Final = 10
 # A tensor of 2^60 numbers fits nowhere, in however many slices.
@@ -246,7 +248,9 @@ def rehearse(
         return network.rehearse_samples(shots)
 
     prediction = predict()
-    if prediction.seconds > _QUICK_S * max(1, shots) or prediction.memory_bytes > memory_bytes:
+    is_long = prediction.seconds > _QUICK_S * max(1, shots)
+    is_hopeless = prediction.seconds > _HOPELESS * seconds_max
+    if not is_hopeless and (is_long or prediction.memory_bytes > memory_bytes):
         network.search()
         prediction = predict()
     numbers = (
