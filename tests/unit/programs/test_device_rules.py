@@ -392,6 +392,7 @@ class Rewired:
     """Garnet, if it could run circuits without rewiring."""
 
     arn = "arn:aws:braket:eu-north-1::device/qpu/iqm/Other"
+    backend = ""
     shots_range = (1, 100)
 
     def __init__(self):
