@@ -9,7 +9,7 @@ from scipy.linalg import expm, fractional_matrix_power
 
 from openbraket.circuits.circuit import Operations
 from openbraket.circuits.gates import GATES, UNITARY_CODE
-from openbraket.simulators.statevector.powers import resolve_powers
+from openbraket.simulators.powers import resolve_powers
 
 I2 = np.eye(2, dtype=complex)
 X = np.array([[0, 1], [1, 0]], dtype=complex)

@@ -14,9 +14,9 @@ from openbraket.circuits.gates import GATES
 from openbraket.circuits.gradients import gradient_state_count, pauli_string_count
 from openbraket.circuits.memory import gradient_bytes
 from openbraket.programs.openqasm import parse_circuit
+from openbraket.simulators.powers import unitary_power, unitary_power_derivative
 from openbraket.simulators.statevector import StateVector, simulate
 from openbraket.simulators.statevector.gradient import pauli_strings
-from openbraket.simulators.statevector.powers import unitary_power, unitary_power_derivative
 
 # Differences of fourth order have an error of step**4 * |f'''''| / 30 + 1e-15 / step.
 STEP = 5e-4

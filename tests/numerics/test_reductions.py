@@ -11,10 +11,11 @@ from openbraket.circuits import reductions
 from openbraket.circuits.circuit import Circuit, Factor, Operations, ResultType
 from openbraket.circuits.gates import GATES, GATES_BY_CODE
 from openbraket.circuits.reductions import plan_circuit
+from openbraket.simulators.observables import joint_basis, rotations
+from openbraket.simulators.parts import merge_columns, run_exact
 from openbraket.simulators.statevector import StateVector
 from openbraket.simulators.statevector.exact import exact_values
-from openbraket.simulators.statevector.observables import joint_basis, rotations
-from openbraket.simulators.statevector.plan import merge_columns, run_exact
+from openbraket.simulators.statevector.plan import part_simulator
 from openbraket.simulators.statevector.stabilizer import StabilizerState
 
 ERROR_MAX = 1e-12
@@ -147,7 +148,8 @@ def _exact(slow, seed, qubit_count, count):
     state.apply(operations)
     plan = plan_circuit(circuit, shots=0)
     assert plan.width <= qubit_count
-    assert_same(run_exact(plan, circuit, thread_count=1), exact_values(state, results))
+    simulate = part_simulator(thread_count=1, is_single=plan.is_single)
+    assert_same(run_exact(plan, circuit, simulate=simulate), exact_values(state, results))
 
 
 def test_exact_results_equal_those_of_the_whole_state(slow, stabilizers):

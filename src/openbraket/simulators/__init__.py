@@ -1,4 +1,5 @@
-"""The simulators, a package each.
+"""The simulators, a package each, and what several of them need: observables, samples, plans.
 
-They share through `kernels` and `circuits`, never through each other.
+A package uses the modules of this one, `kernels` and `circuits`, never another package; `noisy`
+alone, which chooses between them, knows them all.
 """

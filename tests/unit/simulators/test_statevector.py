@@ -8,9 +8,9 @@ import pytest
 from openbraket.base.errors import LimitError, NumericsError, ProgramError
 from openbraket.circuits.circuit import Circuit, Factor, Operations, ResultType
 from openbraket.circuits.gates import GATES
+from openbraket.simulators.observables import joint_basis
+from openbraket.simulators.powers import resolve_powers, unitary_power
 from openbraket.simulators.statevector import StateVector, simulate
-from openbraket.simulators.statevector.observables import joint_basis
-from openbraket.simulators.statevector.powers import resolve_powers, unitary_power
 
 
 def circuit(qubit_count: int, *results: ResultType) -> Circuit:
@@ -139,7 +139,7 @@ def test_power_of_a_controlled_unitary_keeps_its_controls():
 
 
 def test_progress_is_reported_between_zero_and_one(monkeypatch):
-    monkeypatch.setattr("openbraket.simulators.statevector.state.REPORT_INTERVAL_S", 1e-4)
+    monkeypatch.setattr("openbraket.simulators.progress.REPORT_INTERVAL_S", 1e-4)
     operations, seen = Operations(), []
     for _ in range(20):
         for qubit in range(18):

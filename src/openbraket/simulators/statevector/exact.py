@@ -9,7 +9,7 @@ import numpy as np
 
 from openbraket.base.errors import LimitError, ProgramError
 from openbraket.circuits.circuit import Factor, ResultType
-from openbraket.simulators.statevector.observables import (
+from openbraket.simulators.observables import (
     Basis,
     basis_of,
     contract,
@@ -18,7 +18,7 @@ from openbraket.simulators.statevector.observables import (
     rotations,
 )
 from openbraket.simulators.statevector.state import PauliString, StateVector
-from openbraket.simulators.statevector.values import Complexes, Floats, Value
+from openbraket.simulators.values import Complexes, Floats, Value
 
 # <h> = (<x> + <z>) / √2: up to this many factors are expanded into 2^k Pauli strings.
 _HADAMARD_FACTORS_MAX: Final = 3

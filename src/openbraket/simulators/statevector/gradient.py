@@ -31,15 +31,15 @@ from openbraket.kernels import (
     real_overlap,
 )
 from openbraket.kernels import StateVector as Kernel
-from openbraket.simulators.statevector.observables import basis_of
-from openbraket.simulators.statevector.powers import resolve_powers, unitary_power_derivative
+from openbraket.simulators.observables import basis_of
+from openbraket.simulators.powers import resolve_powers, unitary_power_derivative
+from openbraket.simulators.progress import reporting
 from openbraket.simulators.statevector.state import (
     REPORT_QUBITS_MIN,
     PauliString,
     StateVector,
-    reporting,
 )
-from openbraket.simulators.statevector.values import Complexes, Floats, GradientValue
+from openbraket.simulators.values import Complexes, Floats, GradientValue
 
 _LETTERS: Final = "ixyz"
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from openbraket.base.errors import LimitError, ProgramError
 from openbraket.circuits.circuit import Operations, ResultType
 from openbraket.circuits.dynamic import Sampled, Trace, resolve
-from openbraket.simulators.statevector.observables import joint_basis, rotations
-from openbraket.simulators.statevector.sampling import measured_bits, sampled_value
+from openbraket.simulators.observables import joint_basis, rotations
+from openbraket.simulators.sampling import measured_bits, sampled_value
 from openbraket.simulators.statevector.state import StateVector
-from openbraket.simulators.statevector.values import Value
+from openbraket.simulators.values import Value
 
 MEASURED_BITS_MAX: Final = 1 << 25  # of all shots
 OUTPUT_VALUES_MAX: Final = 1 << 22  # numbers in all output variables of all shots

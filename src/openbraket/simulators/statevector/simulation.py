@@ -1,42 +1,26 @@
 """A whole simulation: from a circuit and a number of shots to everything the program asked for."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from openbraket.base.errors import ProgramError
 from openbraket.circuits.circuit import Circuit
 from openbraket.circuits.gradients import Jacobian
 from openbraket.circuits.precision import Precision
 from openbraket.circuits.reductions import REDUCED_QUBITS_MIN, is_reducible, plan_circuit
+from openbraket.simulators.observables import joint_basis, rotations
+from openbraket.simulators.parts import run_exact, run_samples
+from openbraket.simulators.sampling import estimated, measured_bits
 from openbraket.simulators.statevector.exact import exact_values
 from openbraket.simulators.statevector.gradient import adjoint_gradient
-from openbraket.simulators.statevector.observables import joint_basis, rotations
-from openbraket.simulators.statevector.plan import run_exact, run_samples
-from openbraket.simulators.statevector.sampling import measured_bits, sampled_value
+from openbraket.simulators.statevector.plan import part_simulator
 from openbraket.simulators.statevector.state import StateVector
-from openbraket.simulators.statevector.values import Value
+from openbraket.simulators.values import Simulation, Value
 
 # Share of the work that the forward pass of a gradient is.
 _FORWARD: Final = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Simulation:
-    """What a simulation found.
-
-    Attributes:
-        values: One value per result type of the circuit, in order.
-        measurements: Measured bits, uint8, shape (shots, len(measured)); None for shots = 0.
-        measured: Positions of the measured qubits, in the order of the columns.
-    """
-
-    values: tuple[Value, ...]
-    measurements: NDArray[np.uint8] | None
-    measured: tuple[int, ...]
 
 
 def simulate(
@@ -78,11 +62,12 @@ def simulate(
     measured = circuit.measured or tuple(range(circuit.qubit_count))
     if circuit.qubit_count >= REDUCED_QUBITS_MIN and is_reducible(circuit, shots=shots):
         plan = plan_circuit(circuit, shots=shots, rotations=rotations(bases), precision=precision)
+        simulate_part = part_simulator(thread_count=thread_count, is_single=plan.is_single)
         if shots == 0:
-            values = run_exact(plan, circuit, thread_count=thread_count, report=report)
+            values = run_exact(plan, circuit, simulate=simulate_part, report=report)
             return Simulation(values, None, measured)
         generator = np.random.default_rng(seed)
-        bits = run_samples(plan, shots, generator, thread_count=thread_count, report=report)
+        bits = run_samples(plan, shots, generator, simulate=simulate_part, report=report)
         return estimated(circuit, bits, measured)
     has_gradient = any(result.kind == "adjoint_gradient" for result in circuit.result_types)
     is_single = precision == "single" and not has_gradient
@@ -94,14 +79,6 @@ def simulate(
     states = state.sample(shots, np.random.default_rng(seed))
     bits = measured_bits(states, circuit.qubit_count)
     return estimated(circuit, bits, measured)
-
-
-def estimated(circuit: Circuit, bits: NDArray[np.uint8], measured: tuple[int, ...]) -> Simulation:
-    """Return what measured bits of all qubits, shape (shots, qubit_count), say."""
-    values = tuple(sampled_value(bits, result_type) for result_type in circuit.result_types)
-    is_all = measured == tuple(range(circuit.qubit_count))
-    measurements = bits if is_all else np.ascontiguousarray(bits[:, measured])
-    return Simulation(values, measurements, measured)
 
 
 def _exact_values(

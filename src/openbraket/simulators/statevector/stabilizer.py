@@ -22,7 +22,7 @@ from openbraket.circuits.gates import GATES
 from openbraket.circuits.steps import Step
 from openbraket.simulators.statevector.phased_tableau import PhasedTableau
 from openbraket.simulators.statevector.state import StateVector
-from openbraket.simulators.statevector.values import Complexes, Floats, Value
+from openbraket.simulators.values import Complexes, Floats, Value
 
 if TYPE_CHECKING:
     import stim

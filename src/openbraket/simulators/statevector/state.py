@@ -1,8 +1,6 @@
 """One state vector and what a simulation asks of it."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -12,11 +10,11 @@ from openbraket.circuits.circuit import Operations
 from openbraket.kernels import Monitor, collapse, copy_state
 from openbraket.kernels import StateVector as Kernel
 from openbraket.kernels import StateVectorSingle as KernelSingle
-from openbraket.simulators.statevector.powers import resolve_powers
+from openbraket.simulators.powers import resolve_powers
+from openbraket.simulators.progress import reporting
 
 PauliString = tuple[str, tuple[int, ...]]
 
-REPORT_INTERVAL_S: Final = 0.2
 # Smaller states are done before anybody could read their progress.
 REPORT_QUBITS_MIN: Final = 18
 
@@ -145,32 +143,3 @@ class StateVector:
         states = self._kernel.sample(draws, thread_count=self._thread_count)
         generator.shuffle(states)
         return states
-
-
-@contextmanager
-def reporting(monitor: Monitor, report: Callable[[float], None] | None) -> Iterator[None]:
-    """Call `report` with the monitor's fraction until the block ends.
-
-    Args:
-        monitor: Of the call that the block makes.
-        report: Called every `REPORT_INTERVAL_S` from another thread; None calls nothing.
-
-    Yields:
-        Nothing.
-    """
-    if report is None:
-        yield
-        return
-    finished = threading.Event()
-
-    def watch() -> None:
-        while not finished.wait(REPORT_INTERVAL_S):
-            report(monitor.fraction)
-
-    watcher = threading.Thread(target=watch, name="progress", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        finished.set()
-        watcher.join()

@@ -17,10 +17,10 @@ from openbraket.base.errors import LimitError, ProgramError
 from openbraket.circuits.circuit import ResultType
 from openbraket.circuits.clifford import controlled_matrix
 from openbraket.circuits.steps import Step, operations_of, steps_of
-from openbraket.simulators.statevector.observables import basis_of
-from openbraket.simulators.statevector.powers import resolve_powers
-from openbraket.simulators.statevector.values import Complexes, Value
+from openbraket.simulators.observables import basis_of
+from openbraket.simulators.powers import resolve_powers
 from openbraket.simulators.tensornetwork.rehearsal import COMPLEX_BYTES, FLOPS_PER_S, Prediction
+from openbraket.simulators.values import Complexes, Value
 
 # Samples are drawn from marginals of so many qubits at once.
 _GROUP_QUBITS: Final = 8

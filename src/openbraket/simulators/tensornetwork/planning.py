@@ -16,7 +16,7 @@ from openbraket.circuits.circuit import Circuit, Operations
 from openbraket.circuits.precision import Precision
 from openbraket.circuits.reductions import Part, Plan, plan_circuit
 from openbraket.circuits.steps import Step, steps_of
-from openbraket.simulators.statevector.powers import resolve_powers
+from openbraket.simulators.powers import resolve_powers
 from openbraket.simulators.tensornetwork.mps import SAMPLING_WEIGHT, VALUE_WEIGHT, Truncation
 from openbraket.simulators.tensornetwork.operators import Operator, operators_of
 from openbraket.simulators.tensornetwork.ordering import (

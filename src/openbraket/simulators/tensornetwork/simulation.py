@@ -12,16 +12,11 @@ from openbraket.base.errors import LimitError, ProgramError
 from openbraket.circuits.circuit import Circuit, ResultType
 from openbraket.circuits.precision import Precision
 from openbraket.circuits.reductions import Part, is_reducible
-from openbraket.simulators.statevector.observables import joint_basis, rotations
-from openbraket.simulators.statevector.plan import (
-    PartState,
-    default_simulate,
-    run_exact,
-    run_samples,
-)
-from openbraket.simulators.statevector.simulation import Simulation, estimated
+from openbraket.simulators.observables import joint_basis, rotations
+from openbraket.simulators.parts import PartState, run_exact, run_samples
+from openbraket.simulators.sampling import estimated
+from openbraket.simulators.statevector.plan import part_simulator
 from openbraket.simulators.statevector.simulation import simulate as simulate_amplitudes
-from openbraket.simulators.statevector.values import Value
 from openbraket.simulators.tensornetwork import contraction
 from openbraket.simulators.tensornetwork.mps import (
     BondTooWideError,
@@ -40,6 +35,7 @@ from openbraket.simulators.tensornetwork.planning import (
 )
 from openbraket.simulators.tensornetwork.sampling import sample
 from openbraket.simulators.tensornetwork.values import StateValues
+from openbraket.simulators.values import Simulation, Value
 
 Report = Callable[[float], None]
 
@@ -117,7 +113,6 @@ def simulate(
             planned.plan,
             shots,
             np.random.default_rng(seed),
-            thread_count=thread_count,
             report=running,
             simulate=engines.simulate,
         )
@@ -126,7 +121,6 @@ def simulate(
         values = run_exact(
             planned.plan,
             circuit,
-            thread_count=thread_count,
             report=running,
             simulate=engines.simulate,
         )
@@ -192,7 +186,8 @@ class _Engines:
         choice = self.planned.choices[index]
         title = f"{part.qubit_count} qubits, {len(part.steps)} operations"
         if choice.engine in {"state_vector", "stabilizer"}:
-            default = default_simulate(self.planned.plan, thread_count=self.thread_count)
+            is_single = self.planned.plan.is_single
+            default = part_simulator(thread_count=self.thread_count, is_single=is_single)
             self.log.append(f"{title}: {choice.engine.replace('_', ' ')} ({choice.reason})")
             return default(index, part, report)
         state = self._line(part, choice, report)

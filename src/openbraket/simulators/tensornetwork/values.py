@@ -13,10 +13,10 @@ import numpy as np
 
 from openbraket.base.errors import LimitError, ProgramError
 from openbraket.circuits.circuit import Factor, ResultType
-from openbraket.simulators.statevector.observables import basis_of
-from openbraket.simulators.statevector.values import Floats, Value
+from openbraket.simulators.observables import basis_of
 from openbraket.simulators.tensornetwork.mps import MatrixProductState
 from openbraket.simulators.tensornetwork.operators import Complexes, split_pair
+from openbraket.simulators.values import Floats, Value
 
 # Products into which an observable is expanded at most.
 _TERMS_MAX: Final = 4096

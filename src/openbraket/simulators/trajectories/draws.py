@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from openbraket.simulators.statevector.values import Floats
 from openbraket.simulators.trajectories.sites import Channel
+from openbraket.simulators.values import Floats
 
 # Events that are kept at one time; more shots than give as many are taken in turn.
 EVENTS_MAX: Final = 250_000

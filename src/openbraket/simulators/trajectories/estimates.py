@@ -7,7 +7,7 @@ from openbraket.base.errors import ProgramError
 from openbraket.circuits.circuit import Circuit
 from openbraket.circuits.noisy_parts import NoisyPlan, Part, plan_noisy, trajectory_bytes
 from openbraket.circuits.precision import Precision
-from openbraket.simulators.statevector.observables import joint_basis, rotations
+from openbraket.simulators.observables import joint_basis, rotations
 from openbraket.simulators.trajectories.simulation import QUBITS_MAX
 from openbraket.simulators.trajectories.sites import channel_of
 

@@ -16,8 +16,8 @@ import numpy as np
 from openbraket.circuits.channels import pauli_matrix
 from openbraket.circuits.clifford import controlled_matrix
 from openbraket.circuits.steps import Step
-from openbraket.simulators.statevector.values import Complexes
 from openbraket.simulators.trajectories.sites import Channel
+from openbraket.simulators.values import Complexes
 
 # Operations that one error passes; it may stop anywhere.
 PASSES_MAX: Final = 48

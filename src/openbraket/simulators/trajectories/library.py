@@ -7,7 +7,7 @@ import numpy as np
 from openbraket.circuits.gates import GATES
 from openbraket.circuits.noisy_parts import Part
 from openbraket.circuits.steps import operations_of, unitary_step
-from openbraket.simulators.statevector.powers import resolve_powers
+from openbraket.simulators.powers import resolve_powers
 from openbraket.simulators.statevector.state import StateVector
 from openbraket.simulators.trajectories.sites import channel_of
 

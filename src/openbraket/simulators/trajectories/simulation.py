@@ -11,9 +11,8 @@ from openbraket.circuits.circuit import Circuit
 from openbraket.circuits.memory import kept_state_count
 from openbraket.circuits.noisy_parts import NoisyPlan, Place, plan_noisy
 from openbraket.circuits.precision import Precision
-from openbraket.simulators.statevector.observables import joint_basis, rotations
-from openbraket.simulators.statevector.sampling import bit_columns
-from openbraket.simulators.statevector.simulation import Simulation, estimated
+from openbraket.simulators.observables import joint_basis, rotations
+from openbraket.simulators.sampling import bit_columns, estimated
 from openbraket.simulators.trajectories.clifford_noise import NoisyStabilizers
 from openbraket.simulators.trajectories.draws import (
     Integers,
@@ -24,6 +23,7 @@ from openbraket.simulators.trajectories.draws import (
 from openbraket.simulators.trajectories.frames import Frames
 from openbraket.simulators.trajectories.sites import channel_of
 from openbraket.simulators.trajectories.tree import CANDIDATE, ERROR, JUMP, Entry, Tree
+from openbraket.simulators.values import Simulation
 
 QUBITS_MAX: Final = 40  # of one state vector
 

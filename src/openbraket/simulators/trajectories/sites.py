@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from openbraket.circuits.channels import kraus_operators, pauli_weights
 from openbraket.circuits.circuit import Noise
 from openbraket.circuits.gates import Matrix
-from openbraket.simulators.statevector.values import Complexes, Floats
+from openbraket.simulators.values import Complexes, Floats
 
 # Deviations up to which operators count as unitary, as orthogonal and as absent.
 _TOLERANCE: Final = 1e-12

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from openbraket.circuits.noisy_parts import Part
 from openbraket.simulators.statevector.state import StateVector
-from openbraket.simulators.statevector.values import Floats
 from openbraket.simulators.trajectories.library import SCALES_MAX, Insertion, Library
 from openbraket.simulators.trajectories.sites import channel_of, jumps_of
+from openbraket.simulators.values import Floats
 
 # Branches of narrower states go over threads; a wider state has all threads for itself.
 WIDE_QUBIT_COUNT: Final = 18

@@ -9,7 +9,7 @@ import numpy as np
 
 from openbraket.base.errors import ProgramError
 from openbraket.circuits.circuit import Factor, Operations, ResultType
-from openbraket.simulators.statevector.values import Complexes, Floats
+from openbraket.simulators.values import Complexes, Floats
 
 _R2: Final = math.sqrt(0.5)
 _C8, _S8 = math.cos(math.pi / 8), math.sin(math.pi / 8)

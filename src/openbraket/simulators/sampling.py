@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openbraket.base.errors import ProgramError
-from openbraket.circuits.circuit import Factor, ResultType
-from openbraket.simulators.statevector.observables import basis_of, on_each_qubit
-from openbraket.simulators.statevector.values import Floats, Value
+from openbraket.circuits.circuit import Circuit, Factor, ResultType
+from openbraket.simulators.observables import basis_of, on_each_qubit
+from openbraket.simulators.values import Floats, Simulation, Value
 
 
 def bit_columns(states: NDArray[np.uint64], qubit_count: int) -> NDArray[np.uint8]:
@@ -66,6 +66,23 @@ def sampled_value(bits: NDArray[np.uint8], result_type: ResultType) -> Value:
         case _:
             message = f"Result type {result_type.kind} is not available when shots>0"
             raise ProgramError(message)
+
+
+def estimated(circuit: Circuit, bits: NDArray[np.uint8], measured: tuple[int, ...]) -> Simulation:
+    """Return what measurements in the joint basis of all results say.
+
+    Args:
+        circuit: The circuit.
+        bits: Measured bits of all its qubits, shape (shots, qubit_count); not modified.
+        measured: Positions of the qubits that the program measures.
+
+    Raises:
+        ProgramError: If a result type is not available for shots > 0.
+    """
+    values = tuple(sampled_value(bits, result_type) for result_type in circuit.result_types)
+    is_all = measured == tuple(range(circuit.qubit_count))
+    measurements = bits if is_all else np.ascontiguousarray(bits[:, measured])
+    return Simulation(values, measurements, measured)
 
 
 def _summary(samples: Floats, kind: str) -> float | Floats:
