@@ -74,6 +74,7 @@ if TYPE_CHECKING:
         BlockadeState,
         BlockadeStateSingle,
         Monitor,
+        PauliState,
         RydbergState,
         RydbergStateSingle,
         StateVector,
@@ -91,6 +92,7 @@ else:
     BlockadeState = _core.BlockadeState
     BlockadeStateSingle = _core.BlockadeStateSingle
     Monitor = _core.Monitor
+    PauliState = _core.PauliState
     RydbergState = _core.RydbergState
     RydbergStateSingle = _core.RydbergStateSingle
     StateVector = _core.StateVector
@@ -108,6 +110,7 @@ __all__ = [
     "BlockadeState",
     "BlockadeStateSingle",
     "Monitor",
+    "PauliState",
     "RydbergState",
     "RydbergStateSingle",
     "StateVector",

@@ -158,6 +158,66 @@ def adjoint_derivatives(
         The derivatives, or None if the monitor cancelled.
     """
 
+class PauliState:
+    """The 4^n real coefficients c_P = tr(P rho) of a density matrix over Pauli strings.
+
+    The index of a string has a base-4 digit for each qubit, I, X, Y, Z = 0, 1, 2, 3; qubit 0 is the
+    most significant one. Wrong arguments raise ValueError.
+    """
+
+    def __init__(self, qubit_count: int) -> None:
+        """Make |0...0><0...0| of 1 to 20 qubits; memory is taken as it is touched."""
+
+    @property
+    def qubit_count(self) -> int: ...
+    def apply(
+        self,
+        codes: array[int],
+        target_starts: array[int],
+        targets: array[int],
+        parameter_starts: array[int],
+        parameters: array[float],
+        control_counts: array[int],
+        control_values: array[int],
+        channel_indexes: array[int],
+        channel_target_starts: array[int],
+        channel_targets: array[int],
+        channel_maps: array[int],
+        map_starts: array[int],
+        map_entries: array[float],
+        *,
+        thread_count: int,
+        monitor: Monitor | None = None,
+    ) -> bool:
+        """Apply operations, and channels between them.
+
+        The operations are the columns of `circuits.circuit.Operations`, whose powers must be
+        resolved, each on at most two qubits with its controls.
+
+        Args:
+            codes: As in `Operations`.
+            target_starts: Likewise.
+            targets: Likewise.
+            parameter_starts: Likewise.
+            parameters: Likewise.
+            control_counts: Likewise.
+            control_values: Likewise.
+            channel_indexes: Before which operation each channel acts, ascending.
+            channel_target_starts: Where the targets of each channel begin, and the end.
+            channel_targets: One or two qubits for each channel.
+            channel_maps: The number of each channel's map.
+            map_starts: Where each map begins in `map_entries`, and the end.
+            map_entries: 16 or 256 numbers for each map, row-major; the first row is 1, 0, 0, ….
+            thread_count: Threads to use, at least 1.
+            monitor: To follow and to cancel.
+
+        Returns:
+            False if the monitor cancelled, which leaves the state undefined.
+        """
+
+    def coefficients(self) -> NDArray[np.float64]:
+        """Return the coefficients themselves, not a copy; shape (4^n,)."""
+
 class RydbergState:
     """Two-level atoms in all 2^n configurations, double precision; atom k is bit k.
 

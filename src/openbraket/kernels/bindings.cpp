@@ -216,6 +216,7 @@ NB_MODULE(OPENBRAKET_MODULE, m) {
   bind_state<double>(m, "StateVector");
   bind_state<float>(m, "StateVectorSingle");
   bind_adjoint(m);
+  bind_pauli(m);
   bind_rydberg(m);
   bind_collapse(m);
 }

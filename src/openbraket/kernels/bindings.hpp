@@ -28,6 +28,7 @@ nanobind::ndarray<nanobind::numpy, T> numpy_array(std::vector<T> &&values,
   return nanobind::ndarray<nanobind::numpy, T>(owner->data(), shape.size(), shape.data(), capsule);
 }
 
+void bind_pauli(nanobind::module_ &m);
 void bind_rydberg(nanobind::module_ &m);
 
 } // namespace openbraket
