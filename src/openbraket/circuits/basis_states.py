@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from openbraket.circuits.channels import CHANNELS_BY_CODE
 from openbraket.circuits.gates import GATES, GATES_BY_CODE, Matrix
 from openbraket.circuits.steps import (
     CONTROLLED,
     EXAMINED_QUBITS_MAX,
     Step,
+    is_channel,
     matrix_of,
     unitary_step,
 )
@@ -88,8 +90,23 @@ class _Tracker:
         bits = self.bits
         for target in step.targets:
             if target in bits:
-                self._take_known(step)
+                if is_channel(step):
+                    self._take_channel(step)
+                else:
+                    self._take_known(step)
                 return
+        self.steps.append(step)
+
+    def _take_channel(self, step: Step) -> None:
+        """Take a channel on known bits: they stay known where it changes no basis state."""
+        channel = CHANNELS_BY_CODE.get(step.code)
+        bits = [self.bits.get(target) for target in step.targets]
+        if channel is not None and (
+            (channel.is_read and None not in bits) or (channel.keeps_zero and bits == [0])
+        ):
+            return
+        for target in step.targets:
+            self._forget(target)
         self.steps.append(step)
 
     def _exchange(self, first: int, second: int) -> None:

@@ -1,12 +1,16 @@
-"""What noise channels do: the Kraus operators of each name, and the weights of Pauli channels.
+"""The table of noise channels: their names, limits, Kraus operators and Pauli weights.
 
 ρ ↦ Σ_k K_k ρ K_k†; a Pauli channel is ρ ↦ Σ_P w_P P ρ P with the sum of all w_P equal to 1.
+
+The front ends read names, arities and limits, the simulators what the channels do.
 
 Source: the channels' definitions in the Amazon Braket developer guide and SDK, "noise operations".
 """
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -16,6 +20,12 @@ from openbraket.circuits.gates import Matrix
 # Entries of a process matrix below this are rounding of the Kraus operators in the program.
 PAULI_TOLERANCE: Final = 1e-12
 
+KRAUS: Final = "kraus"
+# Codes of channels among those of operations; gates are far below.
+CHANNEL_CODE_MIN: Final = 0x8000
+# Largest deviation of an entry of Σ K†K from the identity: text has few digits.
+COMPLETENESS_TOLERANCE: Final = 1e-5
+
 PAULI_MATRICES: Final[dict[str, Matrix]] = {
     "I": ((1, 0), (0, 1)),
     "X": ((0, 1), (1, 0)),
@@ -23,6 +33,48 @@ PAULI_MATRICES: Final[dict[str, Matrix]] = {
     "Z": ((1, 0), (0, -1)),
 }
 _PAIRS: Final = tuple("".join(pair) for pair in itertools.product("IXYZ", repeat=2))[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One row of the channel table.
+
+    Attributes:
+        code: Its number among the codes of operations.
+        name: The name in noise pragmas.
+        qubit_count: Number of targets.
+        parameter_count: Number of parameters, each from 0 to `parameter_max` and, for
+            `pauli_channel`, together at most 1.
+        parameter_max: The largest value of a parameter.
+        is_read: Whether it changes nothing that is measured in the computational basis.
+        keeps_zero: Whether it leaves |0> as it is.
+    """
+
+    code: int
+    name: str
+    qubit_count: int
+    parameter_count: int
+    parameter_max: float
+    is_read: bool = False
+    keeps_zero: bool = False
+
+
+_ROWS: Final = (
+    Channel(CHANNEL_CODE_MIN, "bit_flip", 1, 1, 0.5),
+    Channel(CHANNEL_CODE_MIN + 1, "phase_flip", 1, 1, 0.5, is_read=True),
+    Channel(CHANNEL_CODE_MIN + 2, "pauli_channel", 1, 3, 1.0),
+    Channel(CHANNEL_CODE_MIN + 3, "depolarizing", 1, 1, 0.75),
+    Channel(CHANNEL_CODE_MIN + 4, "two_qubit_depolarizing", 2, 1, 0.9375),
+    Channel(CHANNEL_CODE_MIN + 5, "two_qubit_dephasing", 2, 1, 0.75, is_read=True),
+    Channel(CHANNEL_CODE_MIN + 6, "amplitude_damping", 1, 1, 1.0, keeps_zero=True),
+    Channel(CHANNEL_CODE_MIN + 7, "generalized_amplitude_damping", 1, 2, 1.0),
+    Channel(CHANNEL_CODE_MIN + 8, "phase_damping", 1, 1, 1.0, is_read=True),
+)
+# Channels with parameters; `kraus` is given by its operators, which stand in a step's parameters as
+# a unitary's matrix does.
+CHANNELS: Final[Mapping[str, Channel]] = {channel.name: channel for channel in _ROWS}
+CHANNELS_BY_CODE: Final[Mapping[int, Channel]] = {channel.code: channel for channel in _ROWS}
+KRAUS_CODE: Final = CHANNEL_CODE_MIN + len(_ROWS)
 
 
 def kraus_operators(noise: Noise) -> tuple[Matrix, ...]:
@@ -73,10 +125,13 @@ def _kraus(
     weights = _pauli(name, probabilities, matrices)
     if weights is None:
         raise ValueError(f"there is no noise channel named {name}")
-    count = 2 if name.startswith("two_qubit") else 1
     rest = max(0.0, 1.0 - math.fsum(weight for _, weight in weights))
-    terms = (("I" * count, rest), *weights)
-    return tuple(_scaled(pauli_matrix(p), math.sqrt(w)) for p, w in terms if w > 0)
+    return mixture_operators({"I" * CHANNELS[name].qubit_count: rest, **dict(weights)})
+
+
+def mixture_operators(weights: Mapping[str, float]) -> tuple[Matrix, ...]:
+    """Return the Kraus operators √w P of a mixture of Pauli strings, those that vanish left out."""
+    return tuple(_scaled(pauli_matrix(p), math.sqrt(w)) for p, w in weights.items() if w > 0)
 
 
 @lru_cache(maxsize=4096)
@@ -160,3 +215,44 @@ def pauli_matrix(letters: str) -> Matrix:
 
 def _scaled(matrix: Matrix, factor: float) -> Matrix:
     return tuple(tuple(x * factor for x in row) for row in matrix)
+
+
+def refuse_parameters(channel: Channel, parameters: Sequence[float]) -> str | None:
+    """Return what is wrong with a channel's parameters, or None."""
+    is_joint = channel.name == "pauli_channel"
+    limit = channel.parameter_max
+    if all(0.0 <= p <= limit for p in parameters) and (
+        not is_joint or math.fsum(parameters) <= 1.0
+    ):
+        return None
+    listed = ", ".join(map(str, parameters))
+    together = " and together at most 1" if is_joint else ""
+    return (
+        f"The probabilities of noise {channel.name} must be from 0 to {limit:g}{together}, "
+        f"but they are {listed}."
+    )
+
+
+def refuse_kraus(matrices: Sequence[Matrix]) -> str | None:
+    """Return what is wrong with Kraus operators of one shape, or None.
+
+    A sum of K ρ K† is completely positive whatever the operators are; what can be wrong is their
+    number, and Σ K†K, which must be the identity.
+    """
+    size = len(matrices[0])
+    if len(matrices) > size * size:
+        return (
+            f"A channel on {size.bit_length() - 1} qubits has at most {size * size} Kraus "
+            f"operators, but there are {len(matrices)}."
+        )
+    deviation = max(
+        abs(sum(m[k][i].conjugate() * m[k][j] for m in matrices for k in range(size)) - (i == j))
+        for i in range(size)
+        for j in range(i + 1)
+    )
+    if deviation <= COMPLETENESS_TOLERANCE:
+        return None
+    return (
+        "The Kraus operators do not preserve the trace: Σ K†K deviates from the identity by "
+        f"{deviation:.3g}, at most {COMPLETENESS_TOLERANCE:g} is allowed."
+    )

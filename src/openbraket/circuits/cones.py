@@ -5,6 +5,8 @@ Backwards from the end of the circuit, an operation is left out where it cannot 
 - none of its targets is asked for or read by a later operation that stays;
 - the targets that are asked for are measured in the computational basis only, and the operation is
   block-diagonal in them: it multiplies by phases, or changes only what is traced out;
+- the same holds for noise channels, because each preserves the trace, and all named ones take
+  diagonal observables to diagonal ones (the dephasing ones to themselves);
 - (postponed) the operation is monomial and nothing that stays comes after it: it is a permutation
   of basis states, with phases, that is applied to the measured bits instead of the state.
 """
@@ -13,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from openbraket.circuits.steps import Step, structure_of
+from openbraket.circuits.steps import Step, is_channel, structure_of
 
 # Permutations that are applied to measured bits; each costs a pass over the shots.
 POSTPONED_MAX: Final = 20_000
@@ -87,6 +89,7 @@ def light_cone(
             diagonal.update(targets)
             if (
                 postpones
+                and not is_channel(step)
                 and len(postponed) < POSTPONED_MAX
                 and not any(t in touched for t in targets)
             ):
@@ -115,7 +118,7 @@ def final_permutation(steps: list[Step]) -> Cone:
     postponed: list[Step] = []
     touched: set[int] = set()
     for step in reversed(steps):
-        is_last = not any(t in touched for t in step.targets)
+        is_last = not is_channel(step) and not any(t in touched for t in step.targets)
         if is_last and len(postponed) < POSTPONED_MAX and structure_of(step).is_monomial:
             postponed.append(step)
             continue

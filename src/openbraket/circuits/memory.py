@@ -1,13 +1,15 @@
 """What a simulation needs in memory: the one place where admission and simulators agree.
 
 M(n) = a · 2^n · COPY_FACTOR + FIXED_BYTES, for n qubits simulated together and a bytes for each
-amplitude: 16 in double precision, 8 in single.
+amplitude: 16 in double precision, 8 in single. A density matrix of n qubits has 4^n real numbers of
+8 bytes, whatever the precision asked for.
 """
 
 from typing import Final
 
 AMPLITUDE_BYTES: Final = 16
 AMPLITUDE_BYTES_SINGLE: Final = 8
+COEFFICIENT_BYTES: Final = 8  # of a density matrix
 COPY_FACTOR_PERCENT: Final = 103  # buffers beside the state; measured: less than 1 %
 TENSOR_NETWORK_BYTES: Final = 4 * 1024**3  # what a tensor network may use, if there is so much
 AMPLITUDE_QUBITS_MAX: Final = 24  # wider circuits on a tensor-network device need no amplitudes
@@ -37,6 +39,24 @@ def state_vector_bytes(qubit_count: int, *, is_single: bool = False) -> int:
         M(n); exact integer arithmetic, so that it never overflows.
     """
     return (_amplitude_bytes(is_single) << qubit_count) * COPY_FACTOR_PERCENT // 100 + FIXED_BYTES
+
+
+def density_matrix_bytes(qubit_count: int, wide_qubit_count: int = 0) -> int:
+    """Return the estimated memory of a density-matrix simulation, in bytes.
+
+    Args:
+        qubit_count: Number of qubits n that are simulated together, at least 0.
+        wide_qubit_count: Targets k of the largest operation that is applied as a matrix of
+            2^k rows, 0 where there is none; its blocks are copied.
+
+    Returns:
+        8 · 4^n · COPY_FACTOR + 64 · 4^k + FIXED_BYTES; 0 for 0 qubits.
+    """
+    if not qubit_count:
+        return 0
+    state_bytes = (COEFFICIENT_BYTES << 2 * qubit_count) * COPY_FACTOR_PERCENT // 100
+    wide_bytes = 64 << 2 * wide_qubit_count if wide_qubit_count else 0
+    return state_bytes + wide_bytes + FIXED_BYTES
 
 
 def gradient_bytes(qubit_count: int, state_count: int) -> int:

@@ -3,7 +3,8 @@
 Known bits are tracked, exchanges renamed, everything outside the light cone of what is asked left
 out, final permutations postponed, and what is left falls into parts that share no qubit: of a
 product state only the factors are ever computed. Parts of Clifford operations alone are marked for
-a stabilizer simulation. Every step is exact; docs/architecture.md has the whole list.
+a stabilizer simulation, parts with noise for a density matrix. Every step is exact;
+docs/architecture.md has the whole list.
 
 Admission and simulators read the same plan, so what is admitted is what runs.
 """
@@ -26,12 +27,13 @@ from openbraket.circuits.questions import (
     need_of,
     questions_of,
 )
-from openbraket.circuits.steps import Step, operations_of, steps_of
+from openbraket.circuits.steps import Step, is_channel, operations_of, steps_of
 
-Engine = Literal["state_vector", "stabilizer"]
+Engine = Literal["state_vector", "stabilizer", "density_matrix"]
 
 # Narrower circuits are simulated as they are: that takes less time than looking for reductions.
 REDUCED_QUBITS_MIN: Final = 17
+NOISY_REDUCED_QUBITS_MIN: Final = 9
 # A narrower part is simulated faster than a stabilizer simulation starts.
 STABILIZER_QUBITS_MIN: Final = 17
 # Steps take some 250 bytes each; longer circuits are simulated as they are.
@@ -62,7 +64,12 @@ class Part:
         """Amplitudes to be computed, roughly; a stabilizer simulation costs next to nothing."""
         if self.engine == "stabilizer":
             return len(self.steps) * self.qubit_count
-        return (len(self.steps) + 1) << self.qubit_count
+        return (len(self.steps) + 1) << self.bit_count
+
+    @property
+    def bit_count(self) -> int:
+        """Binary logarithm of how many numbers its state has: a density matrix has 4^n."""
+        return self.qubit_count * (2 if self.engine == "density_matrix" else 1)
 
     def operations(self) -> Operations:
         """Return the steps as columns."""
@@ -112,7 +119,15 @@ class Plan:
     @property
     def width(self) -> int:
         """Qubits of the largest state vector; 0 where none is needed."""
-        return max((p.qubit_count for p in self.parts if p.engine == "state_vector"), default=0)
+        return self._widest("state_vector")
+
+    @property
+    def density_width(self) -> int:
+        """Qubits of the largest density matrix; 0 where there is no noise."""
+        return self._widest("density_matrix")
+
+    def _widest(self, engine: Engine) -> int:
+        return max((p.qubit_count for p in self.parts if p.engine == engine), default=0)
 
 
 def is_reducible(circuit: Circuit, *, shots: int) -> bool:
@@ -188,7 +203,7 @@ class _Planner:
             needs.setdefault(need_of(question), []).append(question)
         common = self.group(questions, _union(list(needs)))
         common_parts = [part for part, index in self._parts.items() if index in common.slots]
-        width = max((p.qubit_count for p in common_parts if p.engine != "stabilizer"), default=0)
+        width = max((p.bit_count for p in common_parts if p.engine != "stabilizer"), default=0)
         visits = len(needs) * len(self._tracked.steps)
         if len(needs) == 1 or width < REDUCED_QUBITS_MIN or visits > CONE_VISITS_MAX:
             return [common]
@@ -288,8 +303,11 @@ class _Planner:
         return whole_cone(steps, need.active)
 
     def _share(self, qubit_count: int, steps: list[Step], *, is_cheap: bool) -> int:
-        is_stabilizer = is_cheap and qubit_count >= STABILIZER_QUBITS_MIN and is_clifford(steps)
-        engine: Engine = "stabilizer" if is_stabilizer else "state_vector"
+        engine: Engine = "state_vector"
+        if any(map(is_channel, steps)):
+            engine = "density_matrix"
+        elif is_cheap and qubit_count >= STABILIZER_QUBITS_MIN and is_clifford(steps):
+            engine = "stabilizer"
         return self._parts.setdefault(Part(qubit_count, tuple(steps), engine), len(self._parts))
 
 

@@ -11,7 +11,14 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from openbraket.circuits.circuit import Operations
+from openbraket.circuits.channels import (
+    CHANNEL_CODE_MIN,
+    CHANNELS,
+    CHANNELS_BY_CODE,
+    KRAUS,
+    KRAUS_CODE,
+)
+from openbraket.circuits.circuit import Noise, Operations
 from openbraket.circuits.gates import GATES, GATES_BY_CODE, UNITARY_CODE, Matrix
 
 # A unitary on more targets than this is taken as dense: its entries are not looked at.
@@ -21,12 +28,13 @@ _GENERIC_ANGLES: Final = (0.7390851, 1.2345678, 0.3141592)
 
 
 class Step(NamedTuple):
-    """One operation.
+    """One operation, or one noise channel.
 
     Attributes:
-        code: Gate code, or `UNITARY_CODE`.
+        code: Gate code, `UNITARY_CODE`, or a code of `circuits.channels`.
         targets: Qubits, added controls first.
-        parameters: Angles in radians, or the interleaved matrix of a unitary.
+        parameters: Angles in radians, or the interleaved matrix of a unitary; a channel's
+            probabilities, or its interleaved Kraus operators one after the other.
         control_count: How many leading targets are added controls.
         control_value: The bits that the controls must have, first control most significant.
         power: Exponent of the gate, before controls apply.
@@ -44,8 +52,11 @@ class Structure(NamedTuple):
     """What an operation's matrix allows.
 
     Attributes:
-        block_diagonal: Whether each target is only read: the matrix never changes its bit.
-        is_monomial: Whether every basis state goes to one basis state.
+        block_diagonal: Whether each target is only read: the matrix never changes its bit. For a
+            channel, which has one value for all targets: whether diagonal observables stay as they
+            are.
+        is_monomial: Whether every basis state goes to one basis state. For a channel: whether
+            diagonal observables stay diagonal.
     """
 
     block_diagonal: tuple[bool, ...]
@@ -68,7 +79,7 @@ CONTROLLED: Final[dict[int, tuple[int, int]]] = {
 
 
 def steps_of(operations: Operations) -> list[Step]:
-    """Return the operations as steps, in order."""
+    """Return the operations and noise channels as steps, in order."""
     targets, parameters = tuple(operations.targets), tuple(operations.parameters)
     columns = zip(
         operations.codes,
@@ -84,7 +95,44 @@ def steps_of(operations: Operations) -> list[Step]:
     ]
     for index, power in operations.powers.items():
         steps[index] = steps[index]._replace(power=power)
-    return steps
+    return _with_noise(steps, operations.noise) if operations.noise else steps
+
+
+def _with_noise(steps: Sequence[Step], noise: Sequence[Noise]) -> list[Step]:
+    merged: list[Step] = []
+    done = 0
+    for channel in noise:
+        merged += steps[done : channel.index]
+        done = channel.index
+        merged.append(_noise_step(channel))
+    merged += steps[done:]
+    return merged
+
+
+def _noise_step(noise: Noise) -> Step:
+    if noise.name != KRAUS:
+        return Step(CHANNELS[noise.name].code, noise.targets, noise.probabilities)
+    parts = (x for m in noise.matrices for row in m for z in row for x in (z.real, z.imag))
+    return Step(KRAUS_CODE, noise.targets, tuple(parts))
+
+
+def is_channel(step: Step) -> bool:
+    """Return whether a step is a noise channel."""
+    return step.code >= CHANNEL_CODE_MIN
+
+
+def _noise_of(step: Step, targets: tuple[int, ...], index: int) -> Noise:
+    if step.code != KRAUS_CODE:
+        return Noise(CHANNELS_BY_CODE[step.code].name, targets, step.parameters, (), index)
+    return Noise(KRAUS, targets, (), kraus_matrices(step), index)
+
+
+def kraus_matrices(step: Step) -> tuple[Matrix, ...]:
+    """Return the Kraus operators of a step of `KRAUS_CODE`."""
+    size, flat = 1 << len(step.targets), step.parameters
+    entries = [complex(*flat[k : k + 2]) for k in range(0, len(flat), 2)]
+    rows = [tuple(entries[k : k + size]) for k in range(0, len(entries), size)]
+    return tuple(tuple(rows[k : k + size]) for k in range(0, len(rows), size))
 
 
 def operations_of(steps: Iterable[Step], positions: Sequence[int]) -> Operations:
@@ -96,6 +144,10 @@ def operations_of(steps: Iterable[Step], positions: Sequence[int]) -> Operations
     """
     operations = Operations()
     for step in steps:
+        if is_channel(step):
+            targets = tuple([positions[target] for target in step.targets])
+            operations.noise.append(_noise_of(step, targets, len(operations)))
+            continue
         operations.append(
             step.code,
             [positions[target] for target in step.targets],
@@ -111,9 +163,11 @@ def matrix_of(step: Step) -> Matrix | None:
     """Return the matrix of a step without its added controls.
 
     Returns:
-        The matrix, or None for a power other than 1 and for a unitary on more than
+        The matrix, or None for a channel, a power other than 1 and a unitary on more than
         `EXAMINED_QUBITS_MAX` targets.
     """
+    if is_channel(step):
+        return None
     if step.power != 1.0 or len(step.targets) - step.control_count > EXAMINED_QUBITS_MAX:
         return None
     if step.code != UNITARY_CODE:
@@ -134,6 +188,10 @@ def unitary_step(matrix: Matrix, targets: tuple[int, ...]) -> Step:
 
 def structure_of(step: Step) -> Structure:
     """Return a step's structure; of a gate that of its generic angles."""
+    if is_channel(step):
+        channel = CHANNELS_BY_CODE.get(step.code)
+        is_read = channel is not None and channel.is_read
+        return Structure((is_read,) * len(step.targets), channel is not None)
     if step.code == UNITARY_CODE:
         matrix = matrix_of(step)
         target_count = len(step.targets) - step.control_count

@@ -1,7 +1,7 @@
 """The check of a program at CreateQuantumTask: everything that is knowable before it runs."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -10,13 +10,16 @@ from openbraket.circuits.circuit import Circuit
 from openbraket.circuits.gradients import gradient_state_count
 from openbraket.circuits.memory import (
     AMPLITUDE_QUBITS_MAX,
+    density_matrix_bytes,
     dynamic_bytes,
     gradient_bytes,
     simulation_bytes,
     tensor_network_bytes,
 )
+from openbraket.circuits.noisy import is_reduced, wide_qubit_count
+from openbraket.circuits.noisy_parts import plan_noisy, trajectory_bytes
 from openbraket.circuits.precision import Precision
-from openbraket.circuits.reductions import REDUCED_QUBITS_MIN, is_reducible, plan_circuit
+from openbraket.circuits.reductions import plan_circuit
 from openbraket.programs.actions import (
     AHS_TYPE,
     JAQCD_TYPE,
@@ -65,7 +68,7 @@ class Checked:
         action_type: The action type, for `actionMetadata`.
         qubit_count: Number of qubits or atoms of the program, of the largest of a program set.
         width: Number of qubits that must be simulated together, after reductions; 0 where no
-            amplitudes are needed.
+            amplitudes are needed. Each qubit of a density matrix counts as two.
         operation_count: Number of gates, of all executables together; time steps times atoms
             of an analog program.
         memory_bytes: Estimated memory of the simulation.
@@ -176,7 +179,8 @@ def check_program(
         _check_qubits(circuit, rules)
         check_size(circuit, rules)
         check_depth(circuit, rules)
-        _refuse_noise([channel.name for channel in circuit.operations.noise], rules)
+        names = [channel.name for channel in circuit.operations.noise]
+        _refuse_noise(names, rules, is_pragma=action.type != JAQCD_TYPE)
         if keeps_qubits:
             check_wiring(circuit, rules)
 
@@ -206,14 +210,15 @@ def check_program(
     check_results(circuit, shots=shots, rules=rules)
     # With rotations of its own it is measured as these say, which need not be those of its results.
     is_rotated = action.type == JAQCD_TYPE and shots > 0 and has_rotations(action.document)
-    need = memory.whole(circuit) if is_rotated else memory.reduced(circuit, shots)
+    need = memory.whole(circuit, shots) if is_rotated else memory.reduced(circuit, shots)
     operation_count = len(circuit.operations)
     if is_network:
         width = need.width if need.width <= AMPLITUDE_QUBITS_MAX else 0
         memory_bytes = tensor_network_bytes(need.width, memory_bytes_max)
         return Checked(action.type, circuit.qubit_count, width, operation_count, memory_bytes)
     memory.check(circuit, need)
-    return Checked(action.type, circuit.qubit_count, need.width, operation_count, need.memory_bytes)
+    width = max(need.width, 2 * need.density_width)
+    return Checked(action.type, circuit.qubit_count, width, operation_count, need.memory_bytes)
 
 
 def _check_dynamic(
@@ -228,6 +233,7 @@ def _check_dynamic(
     circuit = Circuit(program.qubits, start.segments[0], start.result_types)
     check(circuit)
     _refuse_noise(program.noise_names, rules)
+    refuse_noise_in_dynamic(program.noise_names)
     check_results(circuit, shots=shots, rules=rules)
     need = memory.whole(circuit)
     memory.check(circuit, need)
@@ -254,6 +260,22 @@ def refuse_dynamic_without_shots(shots: int) -> None:
         )
 
 
+def refuse_noise_in_dynamic(names: Sequence[str]) -> None:
+    """Check that a dynamic program has no noise channels.
+
+    Args:
+        names: Names of the channels that some path may have.
+
+    Raises:
+        ProgramError: If there are any: a density matrix is not followed along outcomes.
+    """
+    if names:
+        raise ProgramError(
+            "Programs that use measurement outcomes, reset qubits in use or declare output "
+            f"variables cannot have noise channels, but this one has {names[0]}."
+        )
+
+
 def _check_set(
     action: Action,
     rules: Rules,
@@ -272,10 +294,11 @@ def _check_set(
         refuse_results(circuit)
         check(circuit)
         # What reductions leave depends on the inputs, so every qubit counts.
-        memory.check(circuit, memory.whole(circuit))
+        memory.check(circuit, memory.whole(circuit, shots))
 
     allowance = new_allowance()
-    qubit_count = operation_count = 0
+    qubit_count = operation_count = width = 0
+    memory_bytes = simulation_bytes(0)
     failures: list[ProgramSetFailure] = []
     for index, program in enumerate(programs):
         bindings = bind_program(
@@ -290,13 +313,16 @@ def _check_set(
         for template, rows_by_parameters in bindings.templates:
             qubit_count = max(qubit_count, template.circuit.qubit_count)
             operation_count += len(template.circuit.operations) * len(rows_by_parameters)
+            need = memory.whole(template.circuit, shots)
+            width = max(width, need.width, 2 * need.density_width)
+            memory_bytes = max(memory_bytes, need.memory_bytes)
     raise_failures(failures, len(programs))
     return Checked(
         action.type,
         qubit_count,
-        qubit_count,
+        width,
         operation_count,
-        simulation_bytes(qubit_count, is_single=memory.precision == "single"),
+        memory_bytes,
         program_count=len(programs),
         executable_count=executable_count,
     )
@@ -323,9 +349,10 @@ def _check_shots(shots: int, rules: Rules, of_what: str = "") -> None:
         )
 
 
-def _refuse_noise(names: Iterable[str], rules: Rules) -> None:
+def _refuse_noise(names: Iterable[str], rules: Rules, *, is_pragma: bool = True) -> None:
     for name in dict.fromkeys(names):
-        message = rules.refuse_pragma(f"braket_noise_{name}")
+        pragma = f"braket_noise_{name}"
+        message = rules.refuse_pragma(pragma) if is_pragma else rules.refuse_gate(name)
         if message is not None:
             raise ProgramError(f"The program {message}")
 
@@ -346,16 +373,27 @@ class _Need:
         width: Number of qubits that must be simulated together; 0 where none must.
         is_single: Whether in single precision.
         state_count: State vectors at once of an adjoint gradient; 0 where there is none.
+        density_width: Number of qubits of the largest density matrix; 0 where there is no noise, or
+            its shots are sampled.
+        wide_qubit_count: Of `density_matrix_bytes`.
+        sampled_bytes: Memory of trajectories, where no density matrix fits; else 0.
     """
 
     width: int
     is_single: bool
     state_count: int = 0
+    density_width: int = 0
+    wide_qubit_count: int = 0
+    sampled_bytes: int = 0
 
     @property
     def memory_bytes(self) -> int:
         """Estimated memory."""
-        memory_bytes = simulation_bytes(self.width, is_single=self.is_single)
+        memory_bytes = max(
+            simulation_bytes(self.width, is_single=self.is_single),
+            density_matrix_bytes(self.density_width, self.wide_qubit_count),
+            self.sampled_bytes,
+        )
         if self.state_count:
             return max(memory_bytes, gradient_bytes(self.width, self.state_count))
         return memory_bytes
@@ -368,19 +406,39 @@ class _Memory:
     precision: Precision
     memory_bytes_max: int
 
-    def whole(self, circuit: Circuit) -> _Need:
+    def whole(self, circuit: Circuit, shots: int = 0) -> _Need:
         """Return what a circuit needs without reductions."""
-        return _Need(circuit.qubit_count, is_single=self.precision == "single")
+        is_single = self.precision == "single"
+        if circuit.operations.noise:
+            return self._noisy(circuit, shots, circuit.qubit_count, _Need(0, is_single))
+        return _Need(circuit.qubit_count, is_single)
+
+    def _noisy(self, circuit: Circuit, shots: int, density_width: int, rest: _Need) -> _Need:
+        """Return what a circuit with noise needs, `rest` being that of its parts without noise.
+
+        `simulators.noisy` follows the same rule: what fits as a density matrix may run as one, and
+        other shots are sampled on state vectors.
+        """
+        if not density_width:
+            return rest
+        wide = wide_qubit_count(circuit.operations)
+        need = replace(rest, density_width=density_width, wide_qubit_count=wide)
+        if shots == 0 or need.memory_bytes <= self.memory_bytes_max:
+            return need
+        sampled = plan_noisy(circuit)
+        sampled_bytes = trajectory_bytes(sampled, self.memory_bytes_max, is_single=rest.is_single)
+        return _Need(sampled.width, rest.is_single, sampled_bytes=sampled_bytes)
 
     def reduced(self, circuit: Circuit, shots: int) -> _Need:
         """Return what a circuit needs after reductions; a gradient goes through all of it."""
         state_counts = [gradient_state_count(r.terms) for r in circuit.result_types if r.terms]
         if state_counts:
             return _Need(circuit.qubit_count, is_single=False, state_count=max(state_counts))
-        if circuit.qubit_count >= REDUCED_QUBITS_MIN and is_reducible(circuit, shots=shots):
+        if is_reduced(circuit, shots=shots):
             plan = plan_circuit(circuit, shots=shots, precision=self.precision)
-            return _Need(plan.width, plan.is_single)
-        return self.whole(circuit)
+            rest = _Need(plan.width, plan.is_single)
+            return self._noisy(circuit, shots, plan.density_width, rest)
+        return self.whole(circuit, shots)
 
     def check(self, circuit: Circuit, need: _Need) -> None:
         """Refuse what needs more than the limit.
@@ -391,9 +449,12 @@ class _Memory:
         if need.memory_bytes <= self.memory_bytes_max:
             return
         subject = f"The program uses {circuit.qubit_count} qubits"
-        if need.width < circuit.qubit_count:
-            subject += f", of which {need.width} must be simulated together,"
+        width = need.density_width or need.width
+        if width < circuit.qubit_count:
+            subject += f", of which {width} must be simulated together,"
         detail = f"in {'single' if need.is_single else 'double'} precision"
+        if need.density_width:
+            detail = f"for a density matrix of {width} qubits"
         if need.state_count:
             detail = f"for {need.state_count} state vectors of its gradient"
         raise LimitError(

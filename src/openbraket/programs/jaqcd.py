@@ -6,10 +6,17 @@ from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from openbraket.base.errors import LimitError, ProgramError
+from openbraket.circuits.channels import (
+    CHANNELS,
+    KRAUS,
+    mixture_operators,
+    refuse_kraus,
+    refuse_parameters,
+)
 from openbraket.circuits.circuit import Circuit, Factor, ObservableName, ResultKind, ResultType
 from openbraket.circuits.gates import GATES, Matrix
 from openbraket.programs.actions import shown
-from openbraket.programs.limits import QUBIT_INDEX_MAX, UNITARY_QUBITS_MAX
+from openbraket.programs.limits import NOISE_QUBITS_MAX, QUBIT_INDEX_MAX, UNITARY_QUBITS_MAX
 from openbraket.programs.openqasm.builder import OperationBuilder
 from openbraket.programs.openqasm.results import is_hermitian, is_unitary
 from openbraket.programs.rules import Rules
@@ -29,11 +36,18 @@ _MEMBERS: Final[Mapping[str, tuple[tuple[str, int], ...]]] = {
     "cswap": (("control", 1), ("targets", 2)),
     "ccnot": (("controls", 2), ("target", 1)),
 }
-_NOISE: Final = (
-    "amplitude_damping", "bit_flip", "depolarizing", "generalized_amplitude_damping", "kraus",
-    "multi_qubit_pauli_channel", "pauli_channel", "phase_damping", "phase_flip",
-    "two_qubit_dephasing", "two_qubit_depolarizing",
-)  # fmt: skip
+# Members that hold a channel's parameters, in the order of the channel table's.
+_NOISE_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(
+        ("bit_flip", "phase_flip", "depolarizing", "two_qubit_dephasing", "two_qubit_depolarizing"),
+        ("probability",),
+    ),
+    **dict.fromkeys(("amplitude_damping", "phase_damping"), ("gamma",)),
+    "generalized_amplitude_damping": ("gamma", "probability"),
+    "pauli_channel": ("probX", "probY", "probZ"),
+}
+_MIXTURE: Final = "multi_qubit_pauli_channel"
+_NOISE: Final = (*_NOISE_PARAMETERS, KRAUS, _MIXTURE)
 _DIRECTIVES: Final = ("start_verbatim_box", "end_verbatim_box")
 _RESULT_KINDS: Final[Mapping[str, ResultKind]] = {
     "expectation": "expectation",
@@ -81,6 +95,7 @@ def read_jaqcd(
         for index, entry in enumerate(_entries(document, "results"))
     ]
     used = {*builder.targets, *rotations.targets}
+    used.update(qubit for channel in builder.noise for qubit in channel.targets)
     for result in results:
         used.update(result.targets or ())
         used.update(qubit for factor in result.observable for qubit in factor.targets)
@@ -155,9 +170,14 @@ class _Item:
             message = rules.refuse_gate(name)
             if message is not None:
                 self._refuse(message)
-        if name in _NOISE:
-            self._refuse("noise is not supported by this simulator.")
-        if name == "unitary":
+        if name in _NOISE_PARAMETERS:
+            self._channel(builder)
+        elif name == KRAUS:
+            targets = self._noise_targets(self._entry.get("targets"))
+            self._kraus(builder, targets, self._matrices(len(targets)))
+        elif name == _MIXTURE:
+            self._mixture(builder)
+        elif name == "unitary":
             self._unitary(builder)
         elif name in _MEMBERS:
             self._gate(builder)
@@ -175,6 +195,88 @@ class _Item:
         self._check_distinct(targets)
         parameters = [self._angle()] if gate.parameter_count else []
         builder.append(gate.code, targets, parameters)
+
+    def _channel(self, builder: OperationBuilder) -> None:
+        channel = CHANNELS[self._type]
+        is_pair = channel.qubit_count == 2
+        value = self._entry.get("targets") if is_pair else [self._entry.get("target")]
+        targets = self._qubits(value, "targets" if is_pair else "target")
+        if len(targets) != channel.qubit_count:
+            self._refuse(
+                f"'targets' must have {channel.qubit_count} qubits, but it has {len(targets)}."
+            )
+        self._check_distinct(targets)
+        parameters = tuple(self._number(member) for member in _NOISE_PARAMETERS[self._type])
+        message = refuse_parameters(channel, parameters)
+        if message is not None:
+            self._refuse(message)
+        builder.append_noise(self._type, tuple(targets), parameters)
+
+    def _noise_targets(self, value: object) -> tuple[int, ...]:
+        targets = self._qubits(value, "targets")
+        self._check_distinct(targets)
+        if len(targets) > NOISE_QUBITS_MAX:
+            raise LimitError(
+                f"{self._label}: a noise channel on {len(targets)} qubits is larger than the limit "
+                f"of {NOISE_QUBITS_MAX}."
+            )
+        return tuple(targets)
+
+    def _matrices(self, target_count: int) -> tuple[Matrix, ...]:
+        value = self._entry.get("matrices")
+        if not isinstance(value, list) or not value:
+            self._refuse(f"'matrices' must be a list of matrices, but it is {shown(value)}.")
+        if len(value) > 4**target_count:
+            self._refuse(
+                f"a channel on {target_count} qubits has at most {4**target_count} Kraus "
+                f"operators, but there are {len(value)}."
+            )
+        matrices = tuple(self._matrix(matrix, "matrices") for matrix in value)
+        for matrix in matrices:
+            if len(matrix) != 1 << target_count:
+                self._refuse(
+                    f"Kraus operators on {target_count} qubits need {1 << target_count} rows, but "
+                    f"there is one of {len(matrix)}."
+                )
+        return matrices
+
+    def _mixture(self, builder: OperationBuilder) -> None:
+        targets = self._noise_targets(self._entry.get("targets"))
+        given = self._entry.get("probabilities")
+        if not isinstance(given, dict) or not given:
+            self._refuse(f"'probabilities' must be by Pauli strings, but they are {shown(given)}.")
+        for letters in given:
+            if len(letters) != len(targets) or set(letters) - set("IXYZ"):
+                self._refuse(
+                    f"'probabilities' must be by strings of {len(targets)} letters I, X, Y and Z, "
+                    f"but there is {shown(letters)}."
+                )
+        weights = {k: self._number_of(p, "probabilities") for k, p in given.items()}
+        total = math.fsum(weights.values())
+        if min(weights.values()) < 0 or total > 1:
+            self._refuse(
+                "the probabilities must be at least 0 and together at most 1, but they are "
+                f"{', '.join(map(str, weights.values()))}."
+            )
+        identity = "I" * len(targets)
+        weights[identity] = weights.get(identity, 0.0) + 1 - total
+        self._kraus(builder, targets, mixture_operators(weights))
+
+    def _kraus(
+        self, builder: OperationBuilder, targets: tuple[int, ...], matrices: tuple[Matrix, ...]
+    ) -> None:
+        message = refuse_kraus(matrices)
+        if message is not None:
+            self._refuse(message)
+        builder.append_noise(KRAUS, targets, (), matrices)
+
+    def _number(self, member: str) -> float:
+        return self._number_of(self._entry.get(member), member)
+
+    def _number_of(self, value: object, member: str) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self._refuse(f"'{member}' must be a number, but it is {shown(value)}.")
+        return self._finite(value, member)
 
     def _unitary(self, builder: OperationBuilder) -> None:
         targets = self._qubits(self._entry.get("targets"), "targets")

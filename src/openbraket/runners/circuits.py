@@ -10,8 +10,8 @@ from openbraket.circuits.memory import FIXED_BYTES
 from openbraket.devices import Catalogue
 from openbraket.devices.backends import TENSOR_NETWORK
 from openbraket.programs.settings import TaskSettings
-from openbraket.simulators import statevector, tensornetwork
-from openbraket.simulators.statevector import Simulation
+from openbraket.simulators import noisy, tensornetwork
+from openbraket.simulators.values import Simulation
 
 
 class Simulated(NamedTuple):
@@ -29,7 +29,7 @@ class Simulated(NamedTuple):
 def simulate_circuit(
     circuit: Circuit, work: Work, settings: TaskSettings, report: Callable[[float], None]
 ) -> Simulated:
-    """Run a circuit without noise as its device does.
+    """Run a circuit as its device does.
 
     Args:
         circuit: At least one qubit.
@@ -58,13 +58,14 @@ def simulate_circuit(
             precision=settings.precision,
         )
         return Simulated(done.simulation, done.log)
-    found = statevector.simulate(
+    found = noisy.simulate(
         circuit,
         shots=work.shots,
         thread_count=work.thread_count,
         seed=settings.seed,
         report=report,
         precision=settings.precision,
+        memory_bytes=work.memory_bytes,
     )
     return Simulated(found, ())
 

@@ -4,11 +4,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from openbraket.base.clock import elapsed_ms
-from openbraket.base.errors import ProgramError
 from openbraket.base.work import ResultObject, RunnerOutput, Work
 from openbraket.circuits.circuit import Circuit, Operations, ResultType
 from openbraket.programs.actions import read_action
-from openbraket.programs.check import refuse_dynamic_without_shots
+from openbraket.programs.check import refuse_dynamic_without_shots, refuse_noise_in_dynamic
 from openbraket.programs.openqasm import DynamicProgram, parse_program
 from openbraket.programs.rules import check_results
 from openbraket.programs.settings import TaskSettings, settings_of
@@ -47,7 +46,6 @@ def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
         found = _simulate_dynamic(program, work, settings, report)
         outputs, result_types = found.outputs, found.result_types
     else:
-        _refuse_noise(bool(program.operations.noise))
         found, log = simulate_circuit(program, work, settings, report)
         result_types = program.result_types
     facts = TaskFacts.of(work, execution_ms=elapsed_ms(started_ns))
@@ -71,7 +69,7 @@ def _simulate_dynamic(
     report: Callable[[float], None],
 ) -> DynamicSimulation:
     refuse_dynamic_without_shots(work.shots)
-    _refuse_noise(bool(program.noise_names))
+    refuse_noise_in_dynamic(program.noise_names)
 
     def check(result_types: tuple[ResultType, ...]) -> None:
         circuit = Circuit(program.qubits, Operations(), result_types)
@@ -87,8 +85,3 @@ def _simulate_dynamic(
         check_results=check,
         report=report,
     )
-
-
-def _refuse_noise(has_noise: bool) -> None:
-    if has_noise:
-        raise ProgramError("Noise instructions are not supported by the state vector simulator.")

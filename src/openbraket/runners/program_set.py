@@ -1,4 +1,4 @@
-"""Runs a program set on the state-vector simulator, executables side by side."""
+"""Runs a program set, executables side by side."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +8,7 @@ from typing import Final
 
 from openbraket.base.errors import LimitError, NumericsError, OpenBraketError, ProgramError
 from openbraket.base.work import RunnerOutput, Work
+from openbraket.circuits.circuit import Circuit
 from openbraket.programs.actions import read_action
 from openbraket.programs.openqasm.templates import Parameters, Template, bind_program
 from openbraket.programs.program_set import (
@@ -25,10 +26,11 @@ from openbraket.results.program_set import (
     ProgramResult,
     program_set_objects,
 )
-from openbraket.simulators.statevector import simulate
+from openbraket.simulators.noisy import simulate
 
 # From this width one circuit uses all threads; below, each thread has circuits of its own.
 WIDE_QUBIT_COUNT: Final = 18
+WIDE_NOISY_QUBIT_COUNT: Final = 9
 
 
 @dataclass(slots=True)
@@ -126,8 +128,8 @@ def _run_jobs(
     settings: TaskSettings,
     report: Callable[[float], None],
 ) -> None:
-    narrow = [job for job in jobs if job.template.circuit.qubit_count < WIDE_QUBIT_COUNT]
-    wide = [job for job in jobs if job.template.circuit.qubit_count >= WIDE_QUBIT_COUNT]
+    narrow = [job for job in jobs if not _is_wide(job.template.circuit)]
+    wide = [job for job in jobs if _is_wide(job.template.circuit)]
     done_count = 0
 
     def report_part(fraction: float) -> None:
@@ -147,6 +149,11 @@ def _run_jobs(
         _run_job(job, shots, thread_count, settings, report_part)
         done_count += 1
         report_part(0.0)
+
+
+def _is_wide(circuit: Circuit) -> bool:
+    least = WIDE_NOISY_QUBIT_COUNT if circuit.operations.noise else WIDE_QUBIT_COUNT
+    return circuit.qubit_count >= least
 
 
 def _run_job(

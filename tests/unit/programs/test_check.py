@@ -8,6 +8,7 @@ import pytest
 from openbraket.base.errors import LimitError, ProgramError
 from openbraket.circuits.memory import (
     FIXED_BYTES,
+    density_matrix_bytes,
     dynamic_bytes,
     kept_state_count,
     state_vector_bytes,
@@ -18,6 +19,7 @@ from openbraket.programs.openqasm import parse_circuit
 from openbraket.programs.rules import Rules, check_results
 
 SV1 = Catalogue().get("arn:aws:braket:::device/quantum-simulator/amazon/sv1")
+DM1 = Catalogue().get("arn:aws:braket:::device/quantum-simulator/amazon/dm1")
 GIB = 1 << 30
 NOT_ALL_MEASURED = (
     "Device requires all qubits in the program to be measured. This may be caused by declaring "
@@ -521,3 +523,59 @@ def test_qpu_takes_feedback_where_the_task_asks_for_it():
     )
     assert check(source, device=garnet, is_experimental=True).is_dynamic
     assert "experimental capability" in refusal(source, device=garnet)
+
+
+def noisy(qubit_count, result=""):
+    chain = "".join(f"cnot q[{q}], q[{q + 1}]; " for q in range(qubit_count - 1))
+    noise = "\n#pragma braket noise amplitude_damping(0.1) q\n"
+    return f"qubit[{qubit_count}] q; rx(0.3) q; {chain}{noise}ry(0.1) q; {chain}\n{result}"
+
+
+ALL_OF_X = "#pragma braket result expectation x all\n"
+
+
+@pytest.mark.parametrize(("qubit_count", "memory_gib"), [(15, 24), (16, 48), (17, 192)])
+def test_density_matrix_of_each_size_is_accepted_where_it_fits(qubit_count, memory_gib):
+    need = density_matrix_bytes(qubit_count)
+    source = noisy(qubit_count, ALL_OF_X)
+    checked = check(source, shots=0, device=DM1, memory_bytes_max=memory_gib * GIB)
+    assert checked.memory_bytes == need
+    assert checked.width == 2 * qubit_count
+    with pytest.raises(LimitError) as caught:
+        check(source, shots=0, device=DM1, memory_bytes_max=need - 1)
+    assert str(caught.value) == (
+        f"The program uses {qubit_count} qubits and needs {need:,} bytes of memory for a density "
+        f"matrix of {qubit_count} qubits, more than the limit of {need - 1:,} bytes."
+    )
+
+
+def test_shots_with_noise_are_sampled_where_no_density_matrix_fits():
+    checked = check(noisy(17), shots=1000, device=DM1, memory_bytes_max=4 * GIB)
+    assert state_vector_bytes(17) <= checked.memory_bytes < GIB
+
+
+def test_noise_outside_the_light_cone_needs_no_memory():
+    result = "#pragma braket result expectation z(q[0])\n"
+    source = f"qubit[17] q; h q;\n#pragma braket noise bit_flip(0.1) q\n{result}"
+    assert check(source, shots=0, device=DM1, memory_bytes_max=GIB).width == 2
+
+
+def test_outcomes_and_noise_do_not_go_together():
+    source = (
+        "qubit[2] q; bit b; h q; b = measure q[0]; if (b) {\n"
+        "#pragma braket noise bit_flip(0.1) q[1]\n}"
+    )
+    message = refusal(source, device=DM1, is_strict=False)
+    assert "cannot have noise channels, but this one has bit_flip" in message
+
+
+def test_jaqcd_noise_is_accepted_by_dm1_alone():
+    text = json.dumps({
+        "braketSchemaHeader": {"name": "braket.ir.jaqcd.program", "version": "1"},
+        "instructions": [{"type": "bit_flip", "target": 0, "probability": 0.1}],
+    })
+    for is_strict in (True, False):
+        keywords = {"shots": 10, "memory_bytes_max": GIB, "is_strict": is_strict}
+        assert check_program(text, DM1, **keywords).qubit_count == 1
+        with pytest.raises(ProgramError, match="uses 'bit_flip', which the device does not supp"):
+            check_program(text, SV1, **keywords)

@@ -258,9 +258,79 @@ def test_limits_are_named():
         check(*({"type": "h", "target": qubit} for qubit in range(35)))
 
 
-def test_without_rules_noise_is_refused_and_boxes_are_passed_over():
-    with pytest.raises(ProgramError, match="noise is not supported"):
-        read_jaqcd(document({"type": "kraus", "targets": [0], "matrices": []}))
+def test_noise_is_read_with_its_parameters():
+    flip = [[[0, 0], [0.6, 0]], [[0.6, 0], [0, 0]]]
+    kept = [[[0.8, 0], [0, 0]], [[0, 0], [0.8, 0]]]
+    circuit = read_jaqcd(
+        document(
+            {"type": "bit_flip", "target": 3, "probability": 0.1},
+            H0,
+            {"type": "generalized_amplitude_damping", "target": 0, "gamma": 0.2, "probability": 1},
+            {"type": "pauli_channel", "target": 0, "probX": 0.1, "probY": 0.2, "probZ": 0.3},
+            {"type": "two_qubit_dephasing", "targets": [3, 0], "probability": 0.5},
+            {"type": "kraus", "targets": [3], "matrices": [kept, flip]},
+            {"type": "multi_qubit_pauli_channel", "targets": [0, 3], "probabilities": {"XY": 0.36}},
+        )
+    )
+    noise = circuit.operations.noise
+    assert circuit.qubits == (0, 3)
+    assert [(n.name, n.targets, n.probabilities, n.index) for n in noise] == [
+        ("bit_flip", (1,), (0.1,), 0),
+        ("generalized_amplitude_damping", (0,), (0.2, 1.0), 1),
+        ("pauli_channel", (0,), (0.1, 0.2, 0.3), 1),
+        ("two_qubit_dephasing", (1, 0), (0.5,), 1),
+        ("kraus", (1,), (), 1),
+        ("kraus", (0, 1), (), 1),
+    ]
+    assert noise[4].matrices == (((0.8, 0), (0, 0.8)), ((0, 0.6), (0.6, 0)))
+    assert [(m[0][0], m[0][3]) for m in noise[5].matrices] == [(0, -0.6j), (0.8, 0)]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "message"),
+    [
+        ({"type": "bit_flip", "target": 0, "probability": 0.6}, "from 0 to 0.5, but they are 0.6"),
+        ({"type": "phase_damping", "target": 0}, "'gamma' must be a number, but it is None"),
+        ({"type": "depolarizing", "targets": [0], "probability": 0.1}, "'target' must"),
+        ({"type": "two_qubit_dephasing", "targets": [0], "probability": 0.1}, "must have 2 qubits"),
+        ({"type": "kraus", "targets": [0], "matrices": []}, "must be a list of matrices"),
+        (
+            {"type": "kraus", "targets": [0], "matrices": [[[[1, 0]]]]},
+            "'matrices' must be a square",
+        ),
+        (
+            {"type": "kraus", "targets": [0], "matrices": [[[[1, 0], [0, 0]], [[0, 0], [0, 0]]]]},
+            "deviates from the identity by 1,",
+        ),
+        (
+            {"type": "multi_qubit_pauli_channel", "targets": [0], "probabilities": {"XX": 0.1}},
+            "strings of 1 letters",
+        ),
+        (
+            {"type": "multi_qubit_pauli_channel", "targets": [0], "probabilities": {"X": 1.1}},
+            "together at most 1",
+        ),
+        (
+            {"type": "multi_qubit_pauli_channel", "targets": 0, "probabilities": {"X": 0.1}},
+            "'targets' must be a list",
+        ),
+        (
+            {"type": "multi_qubit_pauli_channel", "targets": [0], "probabilities": []},
+            "must be by Pauli strings",
+        ),
+    ],
+)
+def test_wrong_noise_is_refused(instruction, message):
+    with pytest.raises(ProgramError, match=message):
+        read_jaqcd(document(instruction))
+
+
+def test_noise_on_three_qubits_is_beyond_the_limit():
+    with pytest.raises(LimitError, match="on 3 qubits is larger than the limit of 2"):
+        read_jaqcd(document({"type": "kraus", "targets": [0, 1, 2], "matrices": [[]]}))
+
+
+def test_without_rules_boxes_are_passed_over():
     boxed = document({"type": "start_verbatim_box"}, H0, {"type": "end_verbatim_box"})
     assert len(read_jaqcd(boxed).operations) == 1
 

@@ -70,11 +70,24 @@ def error_of(source, inputs=None):
         ("#pragma braket result expectation x(q[0]) @ y(q[0])", 35, "distinct qubits"),
         ("#pragma braket result expectation x all @ y(q[0])", 35, "'all' stands alone"),
         ("#pragma braket verbatim\nh q[0];", 1, "must be followed by a box statement"),
-        ("#pragma braket noise bit_flip(1.5) q[0]", 1, "must be from 0 to 1"),
+        ("#pragma braket noise bit_flip(1.5) q[0]", 1, "must be from 0 to 0.5, but they are 1.5"),
+        ("#pragma braket noise depolarizing(0.76) q[0]", 1, "must be from 0 to 0.75"),
+        ("#pragma braket noise two_qubit_depolarizing(0.94) q", 1, "must be from 0 to 0.9375"),
         ("#pragma braket noise pauli_channel(0.5, 0.3, 0.3) q[0]", 1, "together at most 1"),
         ("#pragma braket noise two_qubit_dephasing(0.1) q[0]", 1, "acts on 2 qubits, but 1"),
         ("#pragma braket noise kraus([[1, 0], [0, 1]]) q", 1, "need 4 rows, but there is one of 2"),
-        ("#pragma braket noise kraus([[1, 0], [0, 0.5]]) q[0]", 1, "do not preserve the trace"),
+        (
+            "#pragma braket noise kraus([[1, 0], [0, 0.5]]) q[0]",
+            1,
+            "the identity by 0.75, at most 1e-05",
+        ),
+        (
+            "#pragma braket noise kraus("
+            + ", ".join(["[[0, 0], [0, 0]]"] * 4 + ["[[1, 0], [0, 1]]"])
+            + ") q[0]",
+            1,
+            "at most 4 Kraus operators, but there are 5",
+        ),
         ("box { h q[0];", 14, "expected '}'"),
         ("h q[0]; /* never closed", 9, "not closed"),
         ("h q[0]; ?", 9, "No terminal matches '?'"),

@@ -142,7 +142,7 @@ def test_outputs_beyond_64_bits_and_beyond_json():
                 "#pragma braket noise bit_flip(0.1) q[1]\n}"
             ),
             5,
-            "Noise instructions are not supported",
+            "cannot have noise channels, but this one has bit_flip",
         ),
         (
             "qubit[2] q; bit[2] b;\nx q[0]; b[0] = measure q[0];\nif (b[0]) { int i = 2; x q[i]; }",

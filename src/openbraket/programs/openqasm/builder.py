@@ -14,6 +14,7 @@ from openbraket.programs.openqasm.formulas import DependsOnInputsError, Formula
 
 _TARGET_COUNTS: Final = (*(gate.qubit_count for gate in GATES_BY_CODE), 0)
 _PARAMETER_COUNTS: Final = (*(gate.parameter_count for gate in GATES_BY_CODE), 0)
+NOISE_OPERATIONS: Final = 4  # what a noise channel counts as
 
 
 @dataclass(slots=True)
@@ -133,6 +134,17 @@ class OperationBuilder:
             if on:
                 out.append((index, on))
         return tuple(out)
+
+    def append_noise(
+        self,
+        name: str,
+        targets: tuple[int, ...],
+        probabilities: tuple[float, ...],
+        matrices: tuple[Matrix, ...] = (),
+    ) -> None:
+        """Append a noise channel, which counts as `NOISE_OPERATIONS`; arguments as in `Noise`."""
+        self.charge(NOISE_OPERATIONS)
+        self.noise.append(Noise(name, targets, probabilities, matrices, len(self.codes)))
 
     def cut(self) -> Cut:
         """Return the place behind the last operation."""

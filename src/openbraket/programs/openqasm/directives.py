@@ -1,12 +1,11 @@
 """Pragmas, boxes, barriers, delays, resets and measurements as statements."""
 
-from openbraket.circuits.circuit import Noise
+from openbraket.circuits.channels import CHANNELS, refuse_kraus, refuse_parameters
 from openbraket.programs.limits import NOISE_QUBITS_MAX
 from openbraket.programs.openqasm import pragmas, syntax
 from openbraket.programs.openqasm.machine import Machine, Signal
 from openbraket.programs.openqasm.results import (
     distinct_targets,
-    is_complete,
     is_unitary,
     read_gradient,
     read_result,
@@ -136,35 +135,26 @@ def _run_noise(machine: Machine, pragma: pragmas.NoisePragma) -> None:
                 f"but there is one of {size}."
             )
             state.refuse(message, pragma.position)
-        if not is_complete(pragma.matrices):
-            message = "The Kraus operators do not preserve the trace: Σ K†K is not the identity."
-            state.refuse(message, pragma.position)
+        wrong = refuse_kraus(pragma.matrices)
+        if wrong is not None:
+            state.refuse(wrong, pragma.position)
         calls = [targets]
-    elif pragma.name.startswith("two_qubit"):
+    elif CHANNELS[pragma.name].qubit_count == 2:
         if len(targets) != 2:
             message = f"Noise {pragma.name} acts on 2 qubits, but {len(targets)} are given."
             state.refuse(message, pragma.position)
         calls = [targets]
     else:
         calls = [(qubit,) for qubit in targets]
-    builder = state.builder
-    builder.charge(4 * len(calls))
     for call in calls:
         state.touch(call)
-        builder.noise.append(
-            Noise(pragma.name, call, pragma.probabilities, pragma.matrices, len(builder.codes))
-        )
+        state.builder.append_noise(pragma.name, call, pragma.probabilities, pragma.matrices)
 
 
 def _check_probabilities(machine: Machine, pragma: pragmas.NoisePragma) -> None:
-    values = pragma.probabilities
-    total = sum(values) if pragma.name == "pauli_channel" else max(values, default=0.0)
-    if not total <= 1.0:
-        listed = ", ".join(map(str, values))
-        message = (
-            f"The probabilities of noise {pragma.name} must be from 0 to 1 and together at most "
-            f"1, but they are {listed}."
-        )
+    channel = CHANNELS.get(pragma.name)
+    message = None if channel is None else refuse_parameters(channel, pragma.probabilities)
+    if message is not None:
         machine.state.refuse(message, pragma.position)
 
 

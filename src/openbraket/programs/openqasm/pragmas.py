@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from openbraket.base.errors import LimitError
+from openbraket.circuits.channels import CHANNELS
 from openbraket.circuits.gates import Matrix
 from openbraket.programs.limits import UNITARY_QUBITS_MAX
 from openbraket.programs.openqasm import syntax
@@ -16,17 +17,6 @@ from openbraket.programs.openqasm.lexer import TRIVIA, Cursor
 from openbraket.programs.openqasm.source import Source
 
 OBSERVABLE_NAMES: Final = ("x", "y", "z", "h", "i")
-NOISE_PARAMETER_COUNTS: Final = {
-    "bit_flip": 1,
-    "phase_flip": 1,
-    "pauli_channel": 3,
-    "depolarizing": 1,
-    "two_qubit_depolarizing": 1,
-    "two_qubit_dephasing": 1,
-    "amplitude_damping": 1,
-    "generalized_amplitude_damping": 2,
-    "phase_damping": 1,
-}
 _OBSERVABLE_KINDS: Final = ("expectation", "variance", "sample")
 _SIZE_MAX: Final = 1 << UNITARY_QUBITS_MAX
 _NUMBER: Final = r"(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?"
@@ -263,16 +253,17 @@ class _PragmaParser(ExpressionParser):
             cursor.expect(")")
             targets = self._targets(is_required=True)
             return NoisePragma(position, name, (), tuple(matrices), targets)
-        if name not in NOISE_PARAMETER_COUNTS:
+        channel = CHANNELS.get(name)
+        if channel is None:
             raise cursor.unexpected("a noise channel")
         cursor.advance()
         cursor.expect("(")
         probabilities = [self._number()]
         while cursor.accept(","):
             probabilities.append(self._number())
-        if len(probabilities) != NOISE_PARAMETER_COUNTS[name]:
+        if len(probabilities) != channel.parameter_count:
             message = (
-                f"Noise {name} takes {NOISE_PARAMETER_COUNTS[name]} probabilities, "
+                f"Noise {name} takes {channel.parameter_count} probabilities, "
                 f"but {len(probabilities)} are given."
             )
             raise cursor.source.error(message, position)

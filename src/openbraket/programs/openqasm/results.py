@@ -198,18 +198,6 @@ def is_unitary(matrix: Matrix) -> bool:
     return True
 
 
-def is_complete(matrices: Sequence[Matrix]) -> bool:
-    """Return whether Kraus operators preserve the trace within rounding: Σ K†K = 1."""
-    size = len(matrices[0])
-    return all(
-        _is_close(
-            sum(m[k][i].conjugate() * m[k][j] for m in matrices for k in range(size)), float(i == j)
-        )
-        for i in range(size)
-        for j in range(i + 1)
-    )
-
-
 def build_circuit(state: ProgramState, results: Sequence[ResultType]) -> Circuit:
     """Return the circuit of a program that has been read completely.
 
