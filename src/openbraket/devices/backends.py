@@ -8,18 +8,19 @@ from collections.abc import Mapping
 from typing import Final
 
 STATE_VECTOR: Final = "state_vector"
+DENSITY_MATRIX: Final = "density_matrix"
 RYDBERG: Final = "rydberg"
 TENSOR_NETWORK: Final = "tensor_network"
 
 # Every backend that a profile may name, with what it is called in messages.
 BACKEND_TITLES: Final[Mapping[str, str]] = {
     STATE_VECTOR: "state-vector simulator",
-    "density_matrix": "density-matrix simulator",
+    DENSITY_MATRIX: "density-matrix simulator",
     TENSOR_NETWORK: "tensor-network simulator",
     RYDBERG: "neutral-atom simulator",
     "qpu_twin": "simulator of this device's noise and compilation",
 }
-BACKENDS: Final = frozenset({STATE_VECTOR, RYDBERG, TENSOR_NETWORK})
+BACKENDS: Final = frozenset({STATE_VECTOR, DENSITY_MATRIX, RYDBERG, TENSOR_NETWORK})
 
 
 def missing_reason(backend: str) -> str:

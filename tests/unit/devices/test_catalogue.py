@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 
+from openbraket.circuits.channels import CHANNELS
 from openbraket.devices import REGIONS, Catalogue, read_profile
 from openbraket.devices.backends import BACKEND_TITLES, BACKENDS
 from openbraket.devices.windows import ALWAYS
@@ -157,6 +158,22 @@ def test_sv1_document():
     assert not {"cv", "gpi", "bit_flip"} & set(jaqcd.supportedOperations)
     limits = parsed.action["braket.ir.openqasm.program_set"]
     assert (limits.maximumExecutables, limits.maximumTotalShots) == (100, 200_000)
+
+
+def test_document_of_dm1_says_what_noise_it_takes():
+    device = CATALOGUE.find("dm1")[0]
+    assert device.status == "ONLINE"
+    parsed = GateModelSimulatorDeviceCapabilities.parse_raw(device.capabilities_json())
+    assert parsed.paradigm.qubitCount == 17
+    names = {"kraus", *CHANNELS}
+    action = parsed.action["braket.ir.openqasm.program"]
+    assert names < set(action.supportedOperations)
+    assert {f"braket_noise_{name}" for name in names} < set(action.supportedPragmas)
+    assert {f"braket_result_type_{name}" for name in ("state_vector", "amplitude")} < set(
+        action.forbiddenPragmas
+    )
+    jaqcd = parsed.action["braket.ir.jaqcd.program"]
+    assert names | {"multi_qubit_pauli_channel"} < set(jaqcd.supportedOperations)
 
 
 def test_sv1_advertises_its_limit_whatever_the_memory():
