@@ -14,7 +14,7 @@ from openbraket.store.database import Database
 
 pytestmark = pytest.mark.anyio
 CATALOGUE = Catalogue()
-SV1, TN1, HARMONY = (CATALOGUE.find(name)[0] for name in ("SV1", "TN1", "Harmony"))
+SV1, GARNET, HARMONY = (CATALOGUE.find(name)[0] for name in ("SV1", "Garnet", "Harmony"))
 ALL = {device.arn for device in CATALOGUE.search()}
 OTHERS_ONLINE = {
     device.arn for device in CATALOGUE.search() if device.status == "ONLINE" and device is not SV1
@@ -48,13 +48,13 @@ async def test_status_is_the_profile_s_until_the_operator_sets_one(database):
 
 async def test_device_that_cannot_be_online_stays_as_its_profile_says(database):
     availability = Availability(CATALOGUE)
-    for device in (TN1, HARMONY):
+    for device in (GARNET, HARMONY):
         await set_status(database, device, "ONLINE")
     closed = availability.refresh(database)
-    assert {TN1.arn, HARMONY.arn} <= closed
+    assert {GARNET.arn, HARMONY.arn} <= closed
     assert availability.status(HARMONY) == "RETIRED"
-    assert availability.status(TN1) == "OFFLINE"
-    assert "tensor-network" in availability.offline_reason(TN1)
+    assert availability.status(GARNET) == "OFFLINE"
+    assert "noise and compilation" in availability.offline_reason(GARNET)
 
 
 class Windowed:
