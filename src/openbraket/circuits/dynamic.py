@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from openbraket.circuits.circuit import Operations, ResultType
+from openbraket.circuits.circuit import Circuit, Operations, ResultType
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,35 @@ class Trace:
         found: set[int] = set()
         _collect(list((self.outputs or {}).values()), found)
         return tuple(sorted(found))
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackMeasurement:
+    """A measurement whose outcome conditions later operations.
+
+    Attributes:
+        index: It takes place before operation `index` and after those in front.
+        qubit: The qubit's position.
+    """
+
+    index: int
+    qubit: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackCircuit:
+    """A circuit in which outcomes only switch operations on: its course is known beforehand.
+
+    Attributes:
+        circuit: All operations, the conditional ones as if they were not.
+        measurements: In order.
+        conditions: Number of the measurement that must give 1 for an operation to take place, by
+            the operation's index.
+    """
+
+    circuit: Circuit
+    measurements: tuple[FeedbackMeasurement, ...]
+    conditions: Mapping[int, int]
 
 
 class DynamicCircuit(Protocol):

@@ -30,7 +30,7 @@ class DeviceUnavailableError(OpenBraketError):
 @device_app.command("list")
 def list_devices(*, data_dir: DataDir = DATA_DIR_DEFAULT) -> None:
     """Show every device with its status."""
-    from openbraket.devices import Catalogue
+    from openbraket.devices import FOLDER_NAME, Catalogue
     from openbraket.store.device_statuses import list_statuses, open_statuses
 
     try:
@@ -38,7 +38,7 @@ def list_devices(*, data_dir: DataDir = DATA_DIR_DEFAULT) -> None:
             statuses = list_statuses(connection)
     except OpenBraketError as error:
         fail(error)
-    for device in Catalogue().search():
+    for device in Catalogue(folder=data_dir.expanduser() / FOLDER_NAME).search():
         is_online = device.status == "ONLINE"
         status = statuses.get(device.arn, "ONLINE") if is_online else device.status
         reason = f"  ({device.offline_reason})" if device.offline_reason else ""
@@ -68,7 +68,7 @@ def _set_status(name: str, status: str, data_dir: "Path") -> None:
     from openbraket.store.device_statuses import clear_status, open_statuses, set_status
 
     try:
-        device = _find(name)
+        device = _find(name, data_dir.expanduser())
         if device.status == "RETIRED" and status != "RETIRED":
             raise DeviceUnavailableError(f"Device {device.arn} is retired for good.")
         if status == "ONLINE" and device.offline_reason:
@@ -85,10 +85,10 @@ def _set_status(name: str, status: str, data_dir: "Path") -> None:
     typer.echo(f"{status} {device.arn}")
 
 
-def _find(name: str) -> "Device":
-    from openbraket.devices import Catalogue
+def _find(name: str, data_dir: "Path") -> "Device":
+    from openbraket.devices import FOLDER_NAME, Catalogue
 
-    devices = Catalogue().find(name)
+    devices = Catalogue(folder=data_dir / FOLDER_NAME).find(name)
     if len(devices) != 1:
         found = ", ".join(device.arn for device in devices) or "none"
         raise UnknownDeviceError(f"'{name}' must name one device of the catalogue; found: {found}.")

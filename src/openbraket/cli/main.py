@@ -73,6 +73,13 @@ class PhaseSign(StrEnum):
     LOCAL_SIMULATOR = "local_simulator"
 
 
+class TwinNoise(StrEnum):
+    """Whether twins of processors err."""
+
+    OFF = "off"
+    CALIBRATED = "calibrated"
+
+
 class LogFormat(StrEnum):
     """How the log on standard error is written."""
 
@@ -226,6 +233,14 @@ def serve(
             min=0, callback=_check_number, help="Days for which failed jobs' directories are kept."
         ),
     ] = 0,
+    twin_noise: Annotated[
+        TwinNoise,
+        typer.Option(help="Errors of twins of processors: from the devices' figures, or none."),
+    ] = TwinNoise.CALIBRATED,
+    device_profile: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of a device of your own, or of a newer calibration; repeatable."),
+    ] = None,
     log_level: Annotated[
         LogLevel, typer.Option(help="How much goes to standard error.")
     ] = LogLevel.INFO,
@@ -276,6 +291,8 @@ def serve(
         failed_jobs_kept_s=86_400 * keep_failed_jobs,
         # A service for the length of a test leaves nothing running.
         ends_jobs_at_stop=exit_on_stdin_close,
+        twin_noise=twin_noise.value,
+        device_profiles=tuple(path.expanduser() for path in device_profile or ()),
     )
 
     def announce(url: str) -> None:

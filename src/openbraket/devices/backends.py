@@ -11,6 +11,8 @@ STATE_VECTOR: Final = "state_vector"
 DENSITY_MATRIX: Final = "density_matrix"
 RYDBERG: Final = "rydberg"
 TENSOR_NETWORK: Final = "tensor_network"
+QPU_TWIN: Final = "qpu_twin"
+PLUGIN: Final = "plugin"
 
 # Every backend that a profile may name, with what it is called in messages.
 BACKEND_TITLES: Final[Mapping[str, str]] = {
@@ -18,9 +20,12 @@ BACKEND_TITLES: Final[Mapping[str, str]] = {
     DENSITY_MATRIX: "density-matrix simulator",
     TENSOR_NETWORK: "tensor-network simulator",
     RYDBERG: "neutral-atom simulator",
-    "qpu_twin": "simulator of this device's noise and compilation",
+    QPU_TWIN: "simulator of this device's noise and compilation",
+    PLUGIN: "package that brings this device",
 }
-BACKENDS: Final = frozenset({STATE_VECTOR, DENSITY_MATRIX, RYDBERG, TENSOR_NETWORK})
+BACKENDS: Final = frozenset({
+    STATE_VECTOR, DENSITY_MATRIX, RYDBERG, TENSOR_NETWORK, QPU_TWIN, PLUGIN,
+})  # fmt: skip
 
 
 def missing_reason(backend: str) -> str:

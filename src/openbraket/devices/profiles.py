@@ -1,22 +1,24 @@
-"""Device profiles: one JSON file per device in `catalogue/`, read on first use.
+"""Device profiles: what one JSON file says of a device.
 
 A new device needs a new file and no code.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import orjson
 
-from openbraket.devices.backends import BACKEND_TITLES, missing_reason
+from openbraket.base.errors import OpenBraketError
+from openbraket.devices.backends import BACKEND_TITLES, PLUGIN, QPU_TWIN, missing_reason
 from openbraket.devices.windows import ALWAYS
 
 DeviceType = Literal["QPU", "SIMULATOR"]
 DeviceStatus = Literal["ONLINE", "OFFLINE", "RETIRED"]
 REGIONS: Final = ("us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1")
+_MEMBERS: Final = (
+    "arn", "name", "providerName", "type", "status", "regions", "capabilities",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class Device:
         regions: Regions that know the device.
         capabilities: The capabilities document, decoded; must not be changed.
         backend: What runs its tasks, a key of `backends.BACKEND_TITLES`; "" where nothing does.
+        twin: Figures of a processor that its capabilities document does not have; see
+            `calibration`.
+        plugin: Name of the entry point whose class runs its tasks; "" for backends of our own.
     """
 
     arn: str
@@ -42,6 +47,8 @@ class Device:
     regions: tuple[str, ...]
     capabilities: Mapping[str, Any] = field(repr=False)
     backend: str = ""
+    twin: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    plugin: str = ""
     _documents: dict[bool, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -91,77 +98,33 @@ class Device:
         return text
 
 
-class Catalogue:
-    """All devices by ARN.
+class ProfileError(OpenBraketError, ValueError):
+    """A device profile is wrong, or cannot be read."""
+
+
+def read_profile(content: bytes | Mapping[str, Any], *, plugin: str = "") -> Device:
+    """Return the device of one profile.
 
     Args:
-        devices: The devices; by default those of the package's profiles, read on first use.
-    """
-
-    def __init__(self, devices: Iterable[Device] | None = None) -> None:
-        self._given = None if devices is None else tuple(devices)
-
-    @cached_property
-    def _by_arn(self) -> dict[str, Device]:
-        devices = _read_profiles() if self._given is None else self._given
-        return {device.arn: device for device in sorted(devices, key=lambda device: device.arn)}
-
-    def get(self, arn: str, region: str | None = None) -> Device | None:
-        """Return a device, or None where there is none of that ARN (in that region).
-
-        Args:
-            arn: The device's ARN; case matters.
-            region: Only a device that this region knows; None means any region.
-        """
-        device = self._by_arn.get(arn)
-        if device is None or (region is not None and region not in device.regions):
-            return None
-        return device
-
-    def require(self, arn: str) -> Device:
-        """Return a device that is known to exist.
-
-        Raises:
-            KeyError: There is none of that ARN.
-        """
-        return self._by_arn[arn]
-
-    def find(self, name: str) -> list[Device]:
-        """Return the devices that an operator may mean: by ARN, or by name or last part of the ARN.
-
-        Args:
-            name: An ARN, or a name in any case; `SV1`, `sv1` and `Forte-1` are names.
-        """
-        if name in self._by_arn:
-            return [self._by_arn[name]]
-        wanted = name.lower()
-        devices = self._by_arn.values()
-        return [d for d in devices if wanted in {d.name.lower(), d.arn.rpartition("/")[2].lower()}]
-
-    def search(self, region: str | None = None) -> list[Device]:
-        """Return the devices that a region knows, retired ones included, ordered by ARN.
-
-        Args:
-            region: The region; None means all.
-        """
-        devices = self._by_arn.values()
-        return [device for device in devices if region is None or region in device.regions]
-
-
-def read_profile(content: bytes) -> Device:
-    """Return the device of one profile file.
-
-    Args:
-        content: The file, JSON with `arn`, `name`, `providerName`, `type`, `status`, `regions`,
-            `capabilities` and, unless retired, `backend`.
+        content: JSON, or the same decoded, with `arn`, `name`, `providerName`, `type`, `status`,
+            `regions`, `capabilities` and, unless retired, `backend`, and for the twin of a
+            processor the optional `twin`. What GetDevice answers is taken, too, for a twin of that
+            device.
+        plugin: Name of the entry point that runs the device's tasks; "" for a backend of our own.
 
     Returns:
         The device; OFFLINE where this version does not have its backend.
 
     Raises:
-        ValueError: If the profile has an unknown type, status, region or backend.
+        ProfileError: If the profile is no such object, or has an unknown type, status, region or
+            backend.
     """
-    profile = orjson.loads(content)
+    profile = _decoded(content)
+    if plugin:
+        profile = {**profile, "backend": PLUGIN}
+    missing = [name for name in _MEMBERS if name not in profile]
+    if missing:
+        raise ProfileError(f"A device profile has no member '{missing[0]}'.")
     known = (
         ("type", get_args(DeviceType)),
         ("status", get_args(DeviceStatus)),
@@ -169,9 +132,11 @@ def read_profile(content: bytes) -> Device:
     )
     for name, allowed in known:
         if profile.get(name, "") not in allowed:
-            raise ValueError(f"{name} of a device profile is {profile.get(name)!r}, not {allowed}.")
+            raise ProfileError(
+                f"{name} of a device profile is {profile.get(name)!r}, not {allowed}."
+            )
     if not set(profile["regions"]) <= set(REGIONS):
-        raise ValueError(f"A region of {profile['regions']} is not one of {REGIONS}.")
+        raise ProfileError(f"A region of {profile['regions']} is not one of {REGIONS}.")
     backend = profile.get("backend", "")
     is_missing = profile["status"] == "ONLINE" and (not backend or missing_reason(backend))
     return Device(
@@ -183,9 +148,32 @@ def read_profile(content: bytes) -> Device:
         regions=tuple(profile["regions"]),
         capabilities=profile["capabilities"],
         backend=backend,
+        twin=profile.get("twin", {}),
+        plugin=plugin,
     )
 
 
-def _read_profiles() -> list[Device]:
-    folder = Path(__file__).with_name("catalogue")
-    return [read_profile(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+def _decoded(content: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
+    profile: Any = content
+    if isinstance(content, bytes):
+        try:
+            profile = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            raise ProfileError(f"A device profile is no JSON: {error}.") from None
+    if not isinstance(profile, Mapping):
+        raise ProfileError(f"A device profile must be an object, not {type(profile).__name__}.")
+    text = profile.get("deviceCapabilities")
+    if not isinstance(text, str):
+        return profile
+    arn = str(profile["deviceArn"])
+    region = arn.split(":")[3] if arn.count(":") > 3 else ""
+    return {
+        "arn": arn,
+        "name": profile["deviceName"],
+        "providerName": profile["providerName"],
+        "type": profile["deviceType"],
+        "status": "ONLINE",
+        "regions": (region,) if region else REGIONS,
+        "backend": QPU_TWIN,
+        "capabilities": orjson.loads(text),
+    }

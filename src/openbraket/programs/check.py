@@ -30,7 +30,7 @@ from openbraket.programs.actions import (
 )
 from openbraket.programs.ahs import DEVICE_AS_IT_IS, AhsParameters, check_ahs
 from openbraket.programs.jaqcd import has_rotations, read_jaqcd
-from openbraket.programs.openqasm import DynamicProgram, parse_program
+from openbraket.programs.openqasm import DynamicProgram, parse_feedback, parse_program
 from openbraket.programs.openqasm.templates import bind_program
 from openbraket.programs.program_set import (
     SetLimits,
@@ -42,6 +42,11 @@ from openbraket.programs.program_set import (
     refuse_results,
 )
 from openbraket.programs.rules import Rules, check_depth, check_results, check_size, check_wiring
+from openbraket.programs.twin_size import twin_width
+
+# Names of `devices.backends`, which this layer does not import.
+TWIN_BACKEND: Final = "qpu_twin"
+PLUGIN_BACKEND: Final = "plugin"
 
 
 class ProgramDevice(Protocol):
@@ -173,7 +178,7 @@ def check_program(
         rules = rules.extended() if is_extended else replace(rules, depth_max=NETWORK_DEPTH_MAX)
     elif is_extended:
         raise ProgramError("limits is 'extended', but the device has the documented limits alone")
-    memory = _Memory(precision, memory_bytes_max)
+    memory = _Memory(precision, memory_bytes_max, rules, device.backend)
 
     def check(circuit: Circuit) -> None:
         _check_qubits(circuit, rules)
@@ -181,7 +186,8 @@ def check_program(
         check_depth(circuit, rules)
         names = [channel.name for channel in circuit.operations.noise]
         _refuse_noise(names, rules, is_pragma=action.type != JAQCD_TYPE)
-        if keeps_qubits:
+        # A program with verbatim boxes keeps its qubits.
+        if keeps_qubits or circuit.boxes:
             check_wiring(circuit, rules)
 
     if is_set:
@@ -204,6 +210,12 @@ def check_program(
     else:
         program = parse_program(action.source, action.inputs, rules=rules if is_strict else None)
         if isinstance(program, DynamicProgram):
+            if device.backend == TWIN_BACKEND:
+                return _check_feedback(action, rules, shots, memory, check)
+            if device.backend == PLUGIN_BACKEND:
+                raise ProgramError(
+                    "The device takes no programs that use outcomes before their end."
+                )
             return _check_dynamic(program, rules, shots, memory, check)
         circuit = program
     check(circuit)
@@ -244,6 +256,25 @@ def _check_dynamic(
         len(circuit.operations),
         dynamic_bytes(need.width, memory.memory_bytes_max, is_single=need.is_single),
         is_dynamic=True,
+    )
+
+
+def _check_feedback(
+    action: Action,
+    rules: Rules,
+    shots: int,
+    memory: "_Memory",
+    check: Callable[[Circuit], None],
+) -> Checked:
+    program = parse_feedback(action.source, action.inputs, rules=rules)
+    circuit = program.circuit
+    check(circuit)
+    check_results(circuit, shots=shots, rules=rules)
+    # The twin keeps each outcome in a qubit of its own.
+    need = memory.of_width(circuit.qubit_count + len(program.measurements))
+    memory.check(circuit, need)
+    return Checked(
+        OPENQASM_TYPE, circuit.qubit_count, need.width, len(circuit.operations), need.memory_bytes
     )
 
 
@@ -405,13 +436,31 @@ class _Memory:
 
     precision: Precision
     memory_bytes_max: int
+    rules: Rules
+    backend: str
+
+    def of_width(self, width: int) -> _Need:
+        """Return what so many qubits need that are simulated together."""
+        return _Need(width, is_single=self.precision == "single")
 
     def whole(self, circuit: Circuit, shots: int = 0) -> _Need:
-        """Return what a circuit needs without reductions."""
-        is_single = self.precision == "single"
+        """Return what a circuit needs whatever its inputs are."""
+        if self.backend == PLUGIN_BACKEND:
+            return self.of_width(0)
+        if self.backend == TWIN_BACKEND:
+            return self._twin(twin_width(circuit, self.rules))
         if circuit.operations.noise:
-            return self._noisy(circuit, shots, circuit.qubit_count, _Need(0, is_single))
-        return _Need(circuit.qubit_count, is_single)
+            rest = self.of_width(0)
+            return self._noisy(circuit, shots, circuit.qubit_count, rest)
+        return self.of_width(circuit.qubit_count)
+
+    def _twin(self, width: int) -> _Need:
+        """Return what a twin needs, which samples on state vectors and keeps copies of them."""
+        need = self.of_width(width)
+        if not width:
+            return need
+        sampled = dynamic_bytes(width, self.memory_bytes_max, is_single=need.is_single)
+        return replace(need, sampled_bytes=sampled)
 
     def _noisy(self, circuit: Circuit, shots: int, density_width: int, rest: _Need) -> _Need:
         """Return what a circuit with noise needs, `rest` being that of its parts without noise.
@@ -431,6 +480,8 @@ class _Memory:
 
     def reduced(self, circuit: Circuit, shots: int) -> _Need:
         """Return what a circuit needs after reductions; a gradient goes through all of it."""
+        if self.backend in {TWIN_BACKEND, PLUGIN_BACKEND}:
+            return self.whole(circuit)
         state_counts = [gradient_state_count(r.terms) for r in circuit.result_types if r.terms]
         if state_counts:
             return _Need(circuit.qubit_count, is_single=False, state_count=max(state_counts))
@@ -450,7 +501,9 @@ class _Memory:
             return
         subject = f"The program uses {circuit.qubit_count} qubits"
         width = need.density_width or need.width
-        if width < circuit.qubit_count:
+        if width > circuit.qubit_count:
+            subject += f", may need {width} simulated together"
+        elif width < circuit.qubit_count:
             subject += f", of which {width} must be simulated together,"
         detail = f"in {'single' if need.is_single else 'double'} precision"
         if need.density_width:

@@ -2,11 +2,12 @@
 
 They stand under the key `openbraket` of the document in CreateQuantumTask's `deviceParameters`,
 `{"openbraket": {"seed": 7, "precision": "double"}}`, beside what clients write there anyway.
+`noise` and `relaxation` are for twins of processors alone.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from openbraket.base.errors import ProgramError
 from openbraket.base.work import Work
@@ -18,11 +19,18 @@ SEED_MAX: Final = 2**63 - 1
 MAX_BOND_MAX: Final = 1 << 16
 CUTOFF_MAX: Final = 0.1
 
+_Choice = TypeVar("_Choice", bound=str)
+TwinNoise = Literal["off", "calibrated"]
+TwinRelaxation = Literal["auto", "exact", "twirled"]
 LimitsName = Literal["documented", "extended"]
 
-_KNOWN: Final = ("seed", "precision", "max_bond", "cutoff", "limits")
+_KNOWN: Final = (
+    "seed", "precision", "max_bond", "cutoff", "limits", "noise", "relaxation",
+)  # fmt: skip
 _LIMITS: Final[dict[str, LimitsName]] = {name: name for name in get_args(LimitsName)}
 _PRECISIONS: Final[dict[str, Precision]] = {name: name for name in get_args(Precision)}
+_NOISES: Final[dict[str, TwinNoise]] = {name: name for name in get_args(TwinNoise)}
+_RELAXATIONS: Final[dict[str, TwinRelaxation]] = {name: name for name in get_args(TwinRelaxation)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,9 @@ class TaskSettings:
         max_bond: Largest bond dimension of a matrix product state; None keeps all.
         cutoff: Weight that each of its truncations may discard; None discards rounding only.
         limits: Whether a tensor-network device keeps to the limits of AWS or to its own.
+        noise: Whether a twin has its device's errors; None leaves it to the operator.
+        relaxation: How the errors of a twin's T1 and T2 act: exactly, twirled over the Pauli group,
+            or whichever the size of the program suggests.
     """
 
     seed: int | None = None
@@ -42,6 +53,13 @@ class TaskSettings:
     max_bond: int | None = None
     cutoff: float | None = None
     limits: LimitsName = "documented"
+    noise: TwinNoise | None = None
+    relaxation: TwinRelaxation = "auto"
+
+    @property
+    def is_for_twins(self) -> bool:
+        """Whether it says something that only the twin of a processor can honour."""
+        return self.noise is not None or self.relaxation != "auto"
 
 
 def settings_of(work: Work) -> TaskSettings:
@@ -78,12 +96,15 @@ def read_settings(document: Mapping[str, Any]) -> TaskSettings:
             f"'{SETTINGS_KEY}' in deviceParameters has the unknown setting '{unknown[0][:80]}'; "
             f"known: {', '.join(_KNOWN)}"
         )
+    noise = settings.get("noise")
     return TaskSettings(
         _seed(settings.get("seed")),
-        _precision(settings.get("precision", "auto")),
+        _one_of("precision", settings.get("precision", "auto"), _PRECISIONS),
         _max_bond(settings.get("max_bond")),
         _cutoff(settings.get("cutoff")),
-        _limits(settings.get("limits", "documented")),
+        _one_of("limits", settings.get("limits", "documented"), _LIMITS),
+        None if noise is None else _one_of("noise", noise, _NOISES),
+        _one_of("relaxation", settings.get("relaxation", "auto"), _RELAXATIONS),
     )
 
 
@@ -107,14 +128,6 @@ def _cutoff(value: object) -> float | None:
     return float(value)
 
 
-def _limits(value: object) -> LimitsName:
-    known = _LIMITS.get(value) if isinstance(value, str) else None
-    if known is None:
-        shown = repr(value)[:80]
-        raise ProgramError(f"limits is {shown}; it must be one of {', '.join(_LIMITS)}")
-    return known
-
-
 def _seed(value: object) -> int | None:
     if value is None:
         return None
@@ -124,9 +137,9 @@ def _seed(value: object) -> int | None:
     return value
 
 
-def _precision(value: object) -> Precision:
-    known = _PRECISIONS.get(value) if isinstance(value, str) else None
-    if known is None:
+def _one_of(name: str, value: object, known: dict[str, _Choice]) -> _Choice:
+    found = known.get(value) if isinstance(value, str) else None
+    if found is None:
         shown = repr(value)[:80]
-        raise ProgramError(f"precision is {shown}; it must be one of {', '.join(_PRECISIONS)}")
-    return known
+        raise ProgramError(f"{name} is {shown}; it must be one of {', '.join(known)}")
+    return found

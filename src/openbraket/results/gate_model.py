@@ -77,6 +77,8 @@ def gate_model_document(
     measured: Sequence[int],
     outputs: Sequence[Mapping[str, object]] | None = None,
     log: Sequence[str] = (),
+    probabilities: Mapping[str, float] | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Return the result document of a simulated task.
 
@@ -91,6 +93,9 @@ def gate_model_document(
         outputs: Values of the output variables of each shot; None where there are none. Numbers
             that JSON does not have (infinities, nan) are written as null.
         log: How the simulation went, in sentences.
+        probabilities: Share of the shots by bit string, for devices that give these instead of
+            measurements; then `measurements` is None.
+        metadata: Members of `additionalMetadata` in place of the simulator's own.
 
     Returns:
         JSON in UTF-8. A log is in a member `openbraketMetadata` of `additionalMetadata`, which
@@ -108,19 +113,32 @@ def gate_model_document(
         "taskMetadata": task_metadata(facts),
         "additionalMetadata": {
             "action": orjson.Fragment(facts.action),
-            "simulatorMetadata": {
-                "braketSchemaHeader": header("simulator_metadata"),
-                "executionDuration": max(1, facts.execution_ms),
-            },
+            **(simulator_metadata(facts.execution_ms) if metadata is None else metadata),
         },
     }
     if log:
         document["additionalMetadata"]["openbraketMetadata"] = {"log": list(log)}
+    if probabilities is not None:
+        document["measurementProbabilities"] = probabilities
     if measurements is not None:
         document["measurements"] = measurements
     if outputs is not None:
         document["outputs"] = orjson.Fragment(_outputs_text(outputs))
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def simulator_metadata(execution_ms: int) -> dict[str, Any]:
+    """Return the member of `additionalMetadata` that a simulator writes.
+
+    Args:
+        execution_ms: Duration of the simulation in milliseconds; written as at least 1.
+    """
+    return {
+        "simulatorMetadata": {
+            "braketSchemaHeader": header("simulator_metadata"),
+            "executionDuration": max(1, execution_ms),
+        }
+    }
 
 
 def _outputs_text(outputs: Sequence[Mapping[str, object]]) -> bytes:

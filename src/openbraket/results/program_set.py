@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from openbraket.base.clock import iso8601
 from openbraket.base.work import ResultObject
-from openbraket.results.gate_model import TaskFacts
+from openbraket.results.gate_model import TaskFacts, simulator_metadata
 
 # Measurements up to this size stand in `results.json` itself.
 INLINE_BYTES_MAX: Final = 1024 * 1024
@@ -59,11 +59,13 @@ class ProgramResult:
         program: The program as the client sent it.
         executables: What became of each executable, in the order of the inputs.
         execution_ms: Duration of their simulation in milliseconds; written as at least 1.
+        metadata: Members of `additionalMetadata` in place of the simulator's own.
     """
 
     program: Mapping[str, Any]
     executables: Sequence[ExecutableResult | ExecutableFailure]
     execution_ms: int
+    metadata: Mapping[str, Any] | None = None
 
 
 def program_set_objects(
@@ -143,12 +145,9 @@ def _program(
         "braketSchemaHeader": _header("program_result"),
         "executableResults": executables,
         "source": source,
-        "additionalMetadata": {
-            "simulatorMetadata": {
-                "braketSchemaHeader": _header("simulator_metadata"),
-                "executionDuration": max(1, program.execution_ms),
-            }
-        },
+        "additionalMetadata": simulator_metadata(program.execution_ms)
+        if program.metadata is None
+        else program.metadata,
     }
 
 

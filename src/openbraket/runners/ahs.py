@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from openbraket.base.clock import elapsed_ms
@@ -10,7 +9,7 @@ from openbraket.base.errors import ProgramError
 from openbraket.base.work import ResultObject, RunnerOutput, Work
 from openbraket.circuits.ahs import AhsNoise
 from openbraket.circuits.memory import FIXED_BYTES
-from openbraket.devices import Catalogue
+from openbraket.devices import Device
 from openbraket.programs.actions import read_action
 from openbraket.programs.ahs import (
     DEVICE_AS_IT_IS,
@@ -23,6 +22,7 @@ from openbraket.programs.ahs import (
 from openbraket.programs.parameters import read_document
 from openbraket.results.ahs import ahs_document
 from openbraket.results.gate_model import TaskFacts
+from openbraket.runners.devices import device_of
 from openbraket.simulators.rydberg import RydbergSettings, simulate
 
 
@@ -42,7 +42,7 @@ def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
         NumericsError: If the evolution does not converge.
     """
     started_ns = time.perf_counter_ns()
-    paradigm, limits = _device(work.device_arn)
+    paradigm, limits = _device(device_of(work), work.device_arn)
     action = read_action(work.action).document
     exact = read_ahs(action)
     parameters = read_ahs_parameters(read_document(work.device_parameters)).over(
@@ -100,9 +100,7 @@ def _settings(
     )
 
 
-@lru_cache(maxsize=8)
-def _device(arn: str) -> tuple[Mapping[str, Any], AhsLimits]:
-    device = Catalogue().get(arn)
+def _device(device: Device | None, arn: str) -> tuple[Mapping[str, Any], AhsLimits]:
     paradigm = device.capabilities.get("paradigm", {}) if device is not None else {}
     if device is None or "rydberg" not in paradigm:
         raise ProgramError(f"{arn} is not a device for analog programs.")

@@ -1,4 +1,4 @@
-"""Runs an OpenQASM program on its device's simulator."""
+"""Runs an OpenQASM program: on its device's simulator, a twin or a device of others."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from openbraket.base.clock import elapsed_ms
 from openbraket.base.work import ResultObject, RunnerOutput, Work
 from openbraket.circuits.circuit import Circuit, Operations, ResultType
+from openbraket.devices.backends import PLUGIN, QPU_TWIN
 from openbraket.programs.actions import read_action
 from openbraket.programs.check import refuse_dynamic_without_shots, refuse_noise_in_dynamic
 from openbraket.programs.openqasm import DynamicProgram, parse_program
@@ -13,6 +14,7 @@ from openbraket.programs.rules import check_results
 from openbraket.programs.settings import TaskSettings, settings_of
 from openbraket.results.gate_model import TaskFacts, gate_model_document
 from openbraket.runners.circuits import simulate_circuit
+from openbraket.runners.devices import device_of
 from openbraket.simulators.statevector import (
     DynamicSimulation,
     Simulation,
@@ -35,6 +37,15 @@ def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
         LimitError: If a result is too large.
         NumericsError: If a matrix is not unitary where it must be.
     """
+    device = device_of(work)
+    if device is not None and device.backend == QPU_TWIN:
+        from openbraket.runners.twins import run_twin
+
+        return run_twin(work, device, report)
+    if device is not None and device.backend == PLUGIN:
+        from openbraket.runners.plugins import run_plugin
+
+        return run_plugin(work, device, report)
     started_ns = time.perf_counter_ns()
     action = read_action(work.action)
     program = parse_program(action.source, action.inputs)

@@ -1,10 +1,10 @@
 """Runs a program set, executables side by side."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from openbraket.base.errors import LimitError, NumericsError, OpenBraketError, ProgramError
 from openbraket.base.work import RunnerOutput, Work
@@ -26,8 +26,9 @@ from openbraket.results.program_set import (
     ProgramResult,
     program_set_objects,
 )
-from openbraket.simulators.noisy import simulate
+from openbraket.runners.executing import Sampled, Sampling, executor_of
 
+Execute = Callable[[Circuit, Sampling], Sampled]
 # From this width one circuit uses all threads; below, each thread has circuits of its own.
 WIDE_QUBIT_COUNT: Final = 18
 WIDE_NOISY_QUBIT_COUNT: Final = 9
@@ -44,6 +45,7 @@ class _Job:
         rows: Positions of the inputs that give them.
         results: One for each row, once it has run.
         execution_ns: Duration of the simulation.
+        metadata: What the provider adds to the results of these executables.
     """
 
     program_index: int
@@ -52,6 +54,7 @@ class _Job:
     rows: list[int]
     results: list[ExecutableResult | ExecutableFailure] = field(default_factory=list)
     execution_ns: int = 0
+    metadata: Mapping[str, Any] | None = None
 
 
 def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
@@ -77,7 +80,8 @@ def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
     executable_count = sum(program.row_count for program in programs)
     shots = divide_shots(work.shots, executable_count)
     jobs, failures = _bind(programs)
-    _run_jobs(jobs, shots, work.thread_count, settings_of(work), report)
+    settings = settings_of(work)
+    _run_jobs(jobs, shots, work.thread_count, settings, executor_of(work, settings), report)
     results = [
         _program_result(index, program, jobs, failures[index])
         for index, program in enumerate(programs)
@@ -126,6 +130,7 @@ def _run_jobs(
     shots: int,
     thread_count: int,
     settings: TaskSettings,
+    execute: Execute,
     report: Callable[[float], None],
 ) -> None:
     narrow = [job for job in jobs if not _is_wide(job.template.circuit)]
@@ -136,7 +141,7 @@ def _run_jobs(
         report((done_count + fraction) / len(jobs))
 
     def run_narrow(job: _Job) -> None:
-        _run_job(job, shots, 1, settings, None)
+        _run_job(job, shots, 1, settings, execute, None)
 
     with ThreadPoolExecutor(thread_count) as pool:
         finished: Iterator[None] = (
@@ -146,7 +151,7 @@ def _run_jobs(
             done_count += 1
             report_part(0.0)
     for job in wide:
-        _run_job(job, shots, thread_count, settings, report_part)
+        _run_job(job, shots, thread_count, settings, execute, report_part)
         done_count += 1
         report_part(0.0)
 
@@ -161,6 +166,7 @@ def _run_job(
     shots: int,
     thread_count: int,
     settings: TaskSettings,
+    execute: Execute,
     report: Callable[[float], None] | None,
 ) -> None:
     started_ns = time.perf_counter_ns()
@@ -168,23 +174,17 @@ def _run_job(
     try:
         # Independent samples of one state: each executable gets its own share of them.
         circuit = job.template.bind(job.parameters)
-        found = simulate(
-            circuit,
-            shots=shots * row_count,
-            thread_count=thread_count,
-            # A stream of its own, whatever the other programs are and in which order they run.
-            seed=None if settings.seed is None else (settings.seed, job.program_index, job.rows[0]),
-            report=report,
-            precision=settings.precision,
-        )
+        # A stream of its own, whatever the other programs are and in which order they run.
+        seed = None if settings.seed is None else (settings.seed, job.program_index, job.rows[0])
+        found = execute(circuit, Sampling(shots * row_count, thread_count, seed, report))
     except (OpenBraketError, MemoryError) as error:
         job.results = [_failure(error)] * row_count
     else:
-        if found.measurements is None:
-            raise ProgramError("An executable gave no measurements.")
-        qubits = tuple(circuit.qubits[position] for position in found.measured)
+        measured = circuit.measured or range(circuit.qubit_count)
+        qubits = tuple(circuit.qubits[position] for position in measured)
+        job.metadata = found.metadata
         job.results = [
-            ExecutableResult(found.measurements[row * shots : (row + 1) * shots], qubits)
+            ExecutableResult(found.bits[row * shots : (row + 1) * shots], qubits)
             for row in range(row_count)
         ]
     job.execution_ns = time.perf_counter_ns() - started_ns
@@ -204,12 +204,14 @@ def _program_result(
 ) -> ProgramResult:
     by_row: dict[int, ExecutableResult | ExecutableFailure] = dict(failures)
     execution_ns = 0
+    metadata: Mapping[str, Any] | None = None
     for job in jobs:
         if job.program_index == index:
             by_row.update(zip(job.rows, job.results, strict=True))
             execution_ns += job.execution_ns
+            metadata = metadata or job.metadata
     executables = [by_row[row] for row in range(program.row_count)]
-    return ProgramResult(program.document, executables, -(-execution_ns // 1_000_000))
+    return ProgramResult(program.document, executables, -(-execution_ns // 1_000_000), metadata)
 
 
 def _executables(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from openbraket.base.clock import now_ms
 from openbraket.base.errors import OpenBraketError
 from openbraket.blobs import LocalBlobs
-from openbraket.devices import Catalogue, Device
+from openbraket.devices import FOLDER_NAME, Catalogue, Device, install_profiles
 from openbraket.engine.availability import Availability
 from openbraket.engine.dispatcher import Dispatcher
 from openbraket.engine.executors.local import LocalExecutor
@@ -66,10 +66,14 @@ async def assemble(
 
     Raises:
         StoreError: The data directory is in use or cannot be opened.
+        ProfileError: A device profile of the operator's is wrong.
         UnsafeAddressError: The address is not loopback and no access key is registered.
     """
     database = Database.open(settings.data_dir / DATABASE_NAME, durability=settings.durability)
     try:
+        # Also without any: those of the last time are removed.
+        profiles = settings.data_dir / FOLDER_NAME
+        install_profiles(settings.device_profiles, profiles)
         keys = KeyRing(database)
         _check_address(settings, keys)
         is_durable = settings.durability == "full"
@@ -91,9 +95,11 @@ async def assemble(
             runner_settings={
                 "analog_noise": settings.analog_noise,
                 "phase_sign": settings.phase_sign,
+                "twin_noise": settings.twin_noise,
+                "device_profiles": str(profiles) if settings.device_profiles else "",
             },
         )
-        catalogue = catalogue or Catalogue()
+        catalogue = catalogue or Catalogue(folder=profiles)
         availability = Availability(catalogue, respects_windows=settings.respects_windows)
         jobs = build_jobs(
             settings,

@@ -48,6 +48,7 @@ def run(
 
     Raises:
         AddressInUseError: The address cannot be listened on.
+        ProfileError: A device profile of the operator's is wrong.
         StoreError: Another server uses the data directory, or it cannot be opened.
     """
     with _listen(settings.host, settings.port) as listener, contextlib.suppress(KeyboardInterrupt):

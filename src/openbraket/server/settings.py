@@ -45,6 +45,9 @@ class Settings:
         failed_jobs_kept_s: How long the directories of failed jobs are kept, in seconds.
         ends_jobs_at_stop: Whether a clean stop ends the running jobs; otherwise they go on, and
             the next start finds them.
+        twin_noise: Whether twins of processors have their devices' errors, where a task does not
+            say: `calibrated` or `off`.
+        device_profiles: Files of the operator's own devices.
     """
 
     data_dir: Path
@@ -71,6 +74,8 @@ class Settings:
     job_inactivity_s: float = 300
     failed_jobs_kept_s: float = 0
     ends_jobs_at_stop: bool = False
+    twin_noise: Literal["off", "calibrated"] = "calibrated"
+    device_profiles: tuple[Path, ...] = ()
 
 
 def cpu_count() -> int:

@@ -9,6 +9,7 @@ import numpy as np
 
 from openbraket.base.errors import ProgramError
 from openbraket.circuits.circuit import Factor, Operations, ResultType
+from openbraket.circuits.gates import GATES
 from openbraket.simulators.values import Complexes, Floats
 
 _R2: Final = math.sqrt(0.5)
@@ -21,6 +22,11 @@ _ROTATIONS: Final[dict[str, Complexes | None]] = {
     "x": np.array([[_R2, _R2], [_R2, -_R2]], dtype=np.complex128),
     "y": np.array([[_R2, -1j * _R2], [_R2, 1j * _R2]], dtype=np.complex128),
     "h": np.array([[_C8, _S8], [-_S8, _C8]], dtype=np.complex128),
+}
+_NAMED: Final[dict[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
+    "x": (("h", ()),),
+    "y": (("si", ()), ("h", ())),
+    "h": (("ry", (-math.pi / 4,)),),
 }
 _MATRICES: Final[dict[str, Complexes]] = {
     "i": np.eye(2, dtype=np.complex128),
@@ -76,6 +82,25 @@ def rotations(bases: Iterable[Basis]) -> Operations:
     operations = Operations()
     for basis in bases:
         if basis.rotation is not None:
+            operations.append_unitary(basis.rotation.tolist(), basis.targets)
+    return operations
+
+
+def named_rotations(bases: Iterable[Basis]) -> Operations:
+    """Return `rotations` by gates that have names, up to phases of the basis states.
+
+    Those of a hermitian factor are unitaries nevertheless.
+    """
+    operations = Operations()
+    for basis in bases:
+        if basis.rotation is None:
+            continue
+        for name, own in _ROTATIONS.items():
+            if own is basis.rotation:
+                for gate, parameters in _NAMED[name]:
+                    operations.append(GATES[gate].code, basis.targets, parameters)
+                break
+        else:
             operations.append_unitary(basis.rotation.tolist(), basis.targets)
     return operations
 

@@ -4,6 +4,10 @@ Never opens a file: a program is its text alone.
 """
 
 from openbraket.programs.openqasm.dynamic import DynamicProgram
-from openbraket.programs.openqasm.interpreter import parse_circuit, parse_program
+from openbraket.programs.openqasm.interpreter import (
+    parse_circuit,
+    parse_feedback,
+    parse_program,
+)
 
-__all__ = ["DynamicProgram", "parse_circuit", "parse_program"]
+__all__ = ["DynamicProgram", "parse_circuit", "parse_feedback", "parse_program"]

@@ -91,18 +91,28 @@ def _run_feedback(machine: Machine, node: syntax.GateCall) -> None:
     qubits = state.qubits(node.operands[0])
     if len(qubits) != 1:
         state.refuse(f"Gate '{node.name}' acts on one qubit.", node.position)
+    log = state.feedback_log
     if node.name == "measure_ff":
+        if log is not None:
+            state.touch(qubits)
+            state.builder.charge(1)
+            state.touched_only.update(qubits)
+            log.by_key[key] = len(log.measurements)
+            log.measurements.append((len(state.builder.codes), qubits[0]))
+            return
         state.feedback[key] = state.measurement(qubits[0])
         return
     measurement = state.feedback.get(key)
-    if measurement is None:
+    if measurement is None and (log is None or key not in log.by_key):
         message = (
             f"cc_prx references feedback key {key} but no measure_ff has been recorded for that "
             "key."
         )
         state.refuse(message, node.position)
     angles = [state.evaluator.real(argument) for argument in node.arguments[:2]]
-    if state.outcome(measurement):
+    if log is not None:
+        log.conditions[len(state.builder.codes)] = log.by_key[key]
+    if measurement is None or state.outcome(measurement):
         state.touch(qubits)
         state.builder.charge(1)
         state.builder.append(_PRX_CODE, qubits, angles)

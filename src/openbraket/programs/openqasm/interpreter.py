@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from openbraket.base.errors import LimitError
 from openbraket.circuits.circuit import Circuit
+from openbraket.circuits.dynamic import FeedbackCircuit, FeedbackMeasurement
 from openbraket.programs.limits import SOURCE_CHARACTERS_MAX
 from openbraket.programs.openqasm import (
     assignments,
@@ -19,7 +20,7 @@ from openbraket.programs.openqasm.dynamic import DynamicProgram
 from openbraket.programs.openqasm.flat import FlatReader
 from openbraket.programs.openqasm.formulas import Formula
 from openbraket.programs.openqasm.machine import Handler, Machine, Signal
-from openbraket.programs.openqasm.measuring import Choose, NeedsOutcomesError
+from openbraket.programs.openqasm.measuring import Choose, FeedbackLog, NeedsOutcomesError
 from openbraket.programs.openqasm.parser import Parser
 from openbraket.programs.openqasm.results import build_circuit
 from openbraket.programs.openqasm.source import Source
@@ -137,6 +138,40 @@ def parse_program(
     program = DynamicProgram(text, start, run.statements)
     program.trace(())
     return program
+
+
+def parse_feedback(
+    source: str, inputs: Mapping[str, Any] | None = None, *, rules: Rules | None = None
+) -> FeedbackCircuit:
+    """Read a program whose only use of outcomes is by `measure_ff` and `cc_prx`.
+
+    Args:
+        source: The program's text.
+        inputs: Values of its `input` variables by name; others are ignored.
+        rules: What the device allows; None allows everything that is implemented.
+
+    Returns:
+        Its operations, conditional ones included, and its measurements for feedback.
+
+    Raises:
+        ProgramError: If the program is wrong, uses outcomes in another way, or the device does not
+            allow it.
+        LimitError: If the program is larger than a named limit.
+    """
+    run = Run(_checked(source), inputs or {}, rules)
+    log = run.machine.state.feedback_log = FeedbackLog()
+    try:
+        run.run()
+    except NeedsOutcomesError:
+        run.refuse(_DYNAMIC)
+    if run.machine.state.outputs:
+        run.refuse(_OUTPUT)
+    circuit = build_circuit(run.machine.state, run.machine.results)
+    positions = {qubit: position for position, qubit in enumerate(circuit.qubits)}
+    measurements = tuple(
+        FeedbackMeasurement(index, positions[qubit]) for index, qubit in log.measurements
+    )
+    return FeedbackCircuit(circuit, measurements, log.conditions)
 
 
 def _checked(source: str) -> Source:

@@ -6,7 +6,7 @@ a final measurement, which a simulator samples in bulk.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from openbraket.circuits.gates import GATES
@@ -44,6 +44,22 @@ class Needed:
 Choose = Callable[[Needed], int]
 
 
+@dataclass(slots=True)
+class FeedbackLog:
+    """What `measure_ff` and `cc_prx` do, written down instead of done.
+
+    Attributes:
+        measurements: Each measurement: how many operations are before it, and its program qubit.
+        conditions: Number of the measurement that each conditional operation needs, by the
+            operation's index.
+        by_key: Number of the last measurement of each feedback key.
+    """
+
+    measurements: list[tuple[int, int]] = field(default_factory=list)
+    conditions: dict[int, int] = field(default_factory=dict)
+    by_key: dict[int, int] = field(default_factory=dict)
+
+
 class MeasuringState:
     """The measurements of a run.
 
@@ -58,6 +74,7 @@ class MeasuringState:
         points: Where the run needed an outcome, in order.
         feedback: Measurements by feedback key.
         is_waiting: Whether the run has stopped at its last point.
+        feedback_log: Where feedback is written down; None where it is done.
     """
 
     def __init__(self, source: Source, builder: OperationBuilder, choose: Choose | None) -> None:
@@ -68,6 +85,7 @@ class MeasuringState:
         self.points: list[Needed] = []
         self.feedback: dict[int, Measurement] = {}
         self.is_waiting = False
+        self.feedback_log: FeedbackLog | None = None
         self._choose = choose
         self._excited: set[int] = set()  # qubits that operations have touched since a reset
         self._seen_target_count = 0

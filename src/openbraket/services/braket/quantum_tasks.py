@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from openbraket.base.ids import new_id
 from openbraket.circuits.precision import Precision
 from openbraket.devices import Catalogue, Device
+from openbraket.devices.backends import QPU_TWIN
 from openbraket.programs.actions import AHS_TYPE, PROGRAM_SET_TYPE
 from openbraket.programs.ahs import AhsParameters, read_ahs_parameters
 from openbraket.programs.check import Checked, check_program, may_take_long, rules_of
@@ -314,6 +315,11 @@ async def _check_program(
     check_parameters(parameters, rules_of(device), shots=shots, is_verbatim=VERBATIM in action)
     is_analog = AHS_TYPE in device.action_types
     settings = TaskSettings() if is_analog else read_settings(device_parameters)
+    if settings.is_for_twins and device.backend != QPU_TWIN:
+        raise InvalidRequestError(
+            "noise and relaxation in deviceParameters are for twins of processors, which "
+            f"{device.name} is not"
+        )
     request = _Program(
         device_arn=device.arn,
         shots=shots,
