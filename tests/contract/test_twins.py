@@ -284,11 +284,12 @@ def test_debiasing_gives_an_average_and_a_sharpened_histogram(client_of):
 
 
 def test_dynamic_circuit_resets_a_qubit(at):
-    with pytest.warns(UserWarning, match="experimental"), EnableExperimentalCapability():
-        flip = Circuit().prx(4, np.pi, 0).measure_ff(4, 0).cc_prx(4, np.pi, 0, 0)
-        circuit = Circuit().add_verbatim_box(flip).measure(4)
-        task = at("Garnet").run(circuit, shots=1000)
-        result = task.result()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # "You are enabling experimental capabilities."
+        with EnableExperimentalCapability():
+            flip = Circuit().prx(4, np.pi, 0).measure_ff(4, 0).cc_prx(4, np.pi, 0, 0)
+            circuit = Circuit().add_verbatim_box(flip).measure(4)
+            result = at("Garnet").run(circuit, shots=1000).result()
     # Read once to flip it back, and once at the end: errors of a few percent.
     assert result.measurement_counts["0"] > 900
     assert "measure_ff(0) $4;" in result.get_compiled_circuit()

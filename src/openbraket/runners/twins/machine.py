@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import inf
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -11,12 +12,13 @@ import numpy as np
 from openbraket.compilation import Compiled, Target, compile_circuit
 from openbraket.devices.calibration import Calibration, read_calibration
 from openbraket.devices.noise import add_noise
+from openbraket.programs.twin_size import ROUTING_QUBITS
 from openbraket.runners.twins.feedback import defer, lower_feedback
 from openbraket.runners.twins.readout import misread
 from openbraket.simulators.noisy import simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -111,7 +113,7 @@ class TwinMachine:
                 is not native.
             LimitError: If the program does not fit.
         """
-        compiled = compile_circuit(circuit, self.target, is_rewiring_disabled=run.keeps_qubits)
+        compiled = self._compile(circuit, keeps_qubits=run.keeps_qubits)
         bits = self._measure(compiled.circuit, run)
         return self._readings(bits, compiled, compiled.source())
 
@@ -134,6 +136,23 @@ class TwinMachine:
         deferred = defer(lowered.program, self.calibration, is_noisy=run.noise != "off")
         bits = self._measure(deferred.circuit, run, classical=deferred.classical)
         return self._readings(bits, None, lowered.source)
+
+    def _compile(self, circuit: Circuit, *, keeps_qubits: bool) -> Compiled:
+        """Compile a program to about as many qubits as it has, which is what was admitted.
+
+        Routing may lead qubits through others, which are then simulated, too. Where these are more
+        than `ROUTING_QUBITS` the program is compiled again, to a connected region of its own size.
+        """
+        target = self.target
+        compiled = compile_circuit(circuit, target, is_rewiring_disabled=keeps_qubits)
+        count_max = circuit.qubit_count + ROUTING_QUBITS
+        is_bound = keeps_qubits or circuit.boxes or target.couplings is None
+        if is_bound or compiled.circuit.qubit_count <= count_max:
+            return compiled
+        region = _region(target, compiled.initial_layout.values(), circuit.qubit_count)
+        inside = {(a, b) for a, b in target.couplings or () if a in region and b in region}
+        smaller = replace(target, qubits=tuple(sorted(region)), couplings=frozenset(inside))
+        return compile_circuit(circuit, smaller)
 
     def _readings(
         self, bits: NDArray[np.uint8], compiled: Compiled | None, source: str
@@ -171,6 +190,32 @@ class TwinMachine:
             return bits
         qubits = [circuit.qubits[position] for position in measured]
         return misread(bits, qubits, self.calibration, np.random.default_rng(seeds[1]))
+
+
+def _region(target: Target, near: Iterable[int], count: int) -> set[int]:
+    """Return connected qubits, grown from one of some by the best couplings to the rest."""
+    fidelities = {
+        pair: target.two_qubit_fidelities.get(pair, 1.0) for pair in target.couplings or ()
+    }
+    wanted = set(near)
+    best: set[int] = set()
+    best_score = -inf
+    for start in sorted(wanted):
+        region = {start}
+        while len(region) < count:
+            edges = [
+                (b in wanted or a in wanted, fidelity, a if b in region else b)
+                for (a, b), fidelity in fidelities.items()
+                if (a in region) != (b in region)
+            ]
+            if not edges:
+                break
+            region.add(max(edges)[2])
+        inner = [f for (a, b), f in fidelities.items() if a in region and b in region]
+        score = sum(inner) if len(region) == count else -inf
+        if score > best_score or not best:
+            best, best_score = region, score
+    return best
 
 
 def machine_of(device: Device) -> TwinMachine:
