@@ -346,3 +346,27 @@ def test_prices_and_limits_hold_for_a_twin(client_of):
     with pytest.raises(ClientError, match="over the spending limit"):
         client.create_quantum_task(**request)
     client.delete_spending_limit(spendingLimitArn=limit["spendingLimitArn"])
+
+
+def test_operator_s_profile_is_a_device_for_every_client(tmp_path):
+    document = dict(named("Garnet").capabilities)
+    document["service"] = document["service"] | {"shotsRange": [1, 50]}
+    arn = "arn:aws:braket:us-east-1::device/qpu/lab/Mine"
+    profile = {
+        "arn": arn, "name": "Mine", "providerName": "Lab", "type": "QPU", "status": "ONLINE",
+        "regions": ["us-east-1"], "backend": "qpu_twin", "capabilities": document,
+    }  # fmt: skip
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(profile))
+    options = ("--workers", "1", "--device-profile", str(path))
+    with openbraket.testing.start(options=options):
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        client = boto3.client("braket")
+        session = AwsSession(boto_session=boto3.Session(), default_bucket=BUCKET)
+        result = AwsDevice(arn, aws_session=session).run(ghz(2), shots=50).result()
+        assert sum(result.measurement_counts.values()) == 50
+        request = task_request(deviceArn=arn, action=openqasm_action(BELL), shots=51)
+        with pytest.raises(ClientError, match="shots from 1 to 50, but shots is 51"):
+            client.create_quantum_task(**request)
+        client.close()
+        session.braket_client.close()

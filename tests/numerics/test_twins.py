@@ -154,9 +154,10 @@ def test_twin_agrees_with_the_sdk_s_emulator_of_the_same_figures(name, single, d
         warnings.simplefilter("ignore")
         document = BraketSchemaBase.parse_raw_schema(device.capabilities_json())
         emulator = LocalEmulator.from_device_properties(document)
-        circuit = SdkCircuit().add_verbatim_box(box).probability(target=[a, b])
+        circuit = SdkCircuit().add_verbatim_box(box).measure(a).measure(b)
         shots = 40_000
-        emulated = emulator.run(circuit, shots=shots).result().values[0]
+        counts = emulator.run(circuit, shots=shots).result().measurement_counts
+        emulated = [counts[f"{number:02b}"] / shots for number in range(4)]
     text = (
         "OPENQASM 3; bit[2] c;\n#pragma braket verbatim\nbox {"
         + "".join(lines)
