@@ -59,7 +59,7 @@ def test_seed_of_the_server_is_for_tasks_that_name_none(tmp_path):
     [
         ({"seed": -3}, "seed is -3; it must be a whole number from 0 to 9223372036854775807"),
         ({"precision": "half"}, "precision is 'half'; it must be one of auto, double, single"),
-        ({"seeds": 3}, "the unknown setting 'seeds'; known: seed, precision, noise"),
+        ({"seeds": 3}, "the unknown setting 'seeds'; known: seed, precision"),
     ],
 )
 def test_wrong_settings_are_refused(braket, settings, message):
