@@ -11,6 +11,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+import time
 import uuid
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import boto3
 import pytest
 
 from support.jobs import job_request, put_script
-from support.tasks import SV1, long_action, task_request
+from support.tasks import SV1, WAIT_S, long_action, task_request
 
 SCRIPT = Path(__file__).parent / "javascript" / "every_operation.mjs"
 FOLDER = Path(os.environ.get("OPENBRAKET_TEST_NODE_FOLDER", "."))
@@ -29,6 +31,7 @@ DEVICES = [
 ]
 DEVICES.append("arn:aws:braket:eu-north-1::device/qpu/aqt/Ibex-Q1")
 UNKNOWN = "arn:aws:braket:us-east-1:000000000000:{}/00000000-0000-4000-8000-000000000000"
+OFFLINE = "arn:aws:braket:us-east-1::device/qpu/ionq/Forte-Enterprise-1"
 RETIRED = "arn:aws:braket:us-east-1::device/qpu/ionq/Harmony"
 
 pytestmark = pytest.mark.skipif(
@@ -37,15 +40,26 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def take(service, status):
+    """Take a device offline or online, as an operator does, and wait until the server knows."""
+    command = [sys.executable, "-m", "openbraket.cli.main", "device", status, OFFLINE]
+    subprocess.run([*command, "--data-dir", str(service.data_dir)], check=True, capture_output=True)
+    braket = boto3.client("braket")
+    deadline = time.monotonic() + WAIT_S
+    while braket.get_device(deviceArn=OFFLINE)["deviceStatus"].lower() != status:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    braket.close()
+
+
 @pytest.fixture(scope="module")
 def given(service):
     put_script(boto3.client("s3"))
     name = "javascript-" + uuid.uuid4().hex[:12]
-    devices = boto3.client("braket").search_devices(filters=[])["devices"]
-    offline = next(d["deviceArn"] for d in devices if d["deviceStatus"] == "OFFLINE")
+    take(service, "offline")
     task = task_request(tags={"run": name})
     job = job_request(jobName=name, tags={"run": name}, hyperParameters={"note": "é €"})
-    return {
+    yield {
         "endpoint": service.endpoint_url,
         "region": "us-east-1",
         "limitRegion": LIMIT_REGION,
@@ -60,7 +74,7 @@ def given(service):
             "unknown job": ["CancelJob", {"jobArn": UNKNOWN.format("job")}],
             "wrong shots": ["CreateQuantumTask", task | {"shots": -1}],
             "retired": ["CreateQuantumTask", task | {"deviceArn": RETIRED}],
-            "offline": ["CreateQuantumTask", task | {"deviceArn": offline}],
+            "offline": ["CreateQuantumTask", task | {"deviceArn": OFFLINE}],
             "foreign role": [
                 "CreateJob",
                 job | {"roleArn": job["roleArn"].replace("000000000000", "111111111111")},
@@ -68,6 +82,7 @@ def given(service):
             "wrong filter": ["SearchDevices", {"filters": [{"name": "colour", "values": ["red"]}]}],
         },
     }
+    take(service, "online")
 
 
 @pytest.fixture(scope="module")
