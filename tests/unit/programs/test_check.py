@@ -521,7 +521,9 @@ def test_qpu_takes_feedback_where_the_task_asks_for_it():
         "bit[2] b; qubit[2] q; rx(0.3) q[0]; measure_ff(3) q[0]; cc_prx(0.3, 0.4, 3) q[1]; "
         "b[0] = measure q[0]; b[1] = measure q[1];"
     )
-    assert check(source, device=garnet, is_experimental=True).is_dynamic
+    checked = check(source, device=garnet, is_experimental=True)
+    # The twin keeps the outcome in a qubit of its own, beside the program's two.
+    assert (checked.qubit_count, checked.width, checked.is_dynamic) == (2, 3, False)
     assert "experimental capability" in refusal(source, device=garnet)
 
 
