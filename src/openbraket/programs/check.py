@@ -7,19 +7,13 @@ from typing import Any, Final, Protocol
 
 from openbraket.base.errors import LimitError, ProgramError, ProgramSetFailure
 from openbraket.circuits.circuit import Circuit
-from openbraket.circuits.gradients import gradient_state_count
 from openbraket.circuits.memory import (
     AMPLITUDE_QUBITS_MAX,
-    density_matrix_bytes,
     dynamic_bytes,
-    gradient_bytes,
     simulation_bytes,
     tensor_network_bytes,
 )
-from openbraket.circuits.noisy import is_reduced, wide_qubit_count
-from openbraket.circuits.noisy_parts import plan_noisy, trajectory_bytes
 from openbraket.circuits.precision import Precision
-from openbraket.circuits.reductions import plan_circuit
 from openbraket.programs.actions import (
     AHS_TYPE,
     JAQCD_TYPE,
@@ -30,6 +24,7 @@ from openbraket.programs.actions import (
 )
 from openbraket.programs.ahs import DEVICE_AS_IT_IS, AhsParameters, check_ahs
 from openbraket.programs.jaqcd import has_rotations, read_jaqcd
+from openbraket.programs.memory_need import PLUGIN_BACKEND, TWIN_BACKEND, Memory
 from openbraket.programs.openqasm import DynamicProgram, parse_feedback, parse_program
 from openbraket.programs.openqasm.templates import bind_program
 from openbraket.programs.program_set import (
@@ -42,11 +37,6 @@ from openbraket.programs.program_set import (
     refuse_results,
 )
 from openbraket.programs.rules import Rules, check_depth, check_results, check_size, check_wiring
-from openbraket.programs.twin_size import twin_width
-
-# Names of `devices.backends`, which this layer does not import.
-TWIN_BACKEND: Final = "qpu_twin"
-PLUGIN_BACKEND: Final = "plugin"
 
 
 class ProgramDevice(Protocol):
@@ -178,7 +168,7 @@ def check_program(
         rules = rules.extended() if is_extended else replace(rules, depth_max=NETWORK_DEPTH_MAX)
     elif is_extended:
         raise ProgramError("limits is 'extended', but the device has the documented limits alone")
-    memory = _Memory(precision, memory_bytes_max, rules, device.backend)
+    memory = Memory(precision, memory_bytes_max, rules, device.backend)
 
     def check(circuit: Circuit) -> None:
         _check_qubits(circuit, rules)
@@ -237,7 +227,7 @@ def _check_dynamic(
     program: DynamicProgram,
     rules: Rules,
     shots: int,
-    memory: "_Memory",
+    memory: Memory,
     check: Callable[[Circuit], None],
 ) -> Checked:
     refuse_dynamic_without_shots(shots)
@@ -263,7 +253,7 @@ def _check_feedback(
     action: Action,
     rules: Rules,
     shots: int,
-    memory: "_Memory",
+    memory: Memory,
     check: Callable[[Circuit], None],
 ) -> Checked:
     program = parse_feedback(action.source, action.inputs, rules=rules)
@@ -312,7 +302,7 @@ def _check_set(
     rules: Rules,
     limits: SetLimits,
     shots: int,
-    memory: "_Memory",
+    memory: Memory,
     check: Callable[[Circuit], None],
     *,
     is_strict: bool,
@@ -393,124 +383,4 @@ def _check_qubits(circuit: Circuit, rules: Rules) -> None:
         raise LimitError(
             f"The program uses {circuit.qubit_count} qubits, more than the device's limit of "
             f"{rules.qubit_count_max}."
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Need:
-    """What a simulation keeps in memory.
-
-    Attributes:
-        width: Number of qubits that must be simulated together; 0 where none must.
-        is_single: Whether in single precision.
-        state_count: State vectors at once of an adjoint gradient; 0 where there is none.
-        density_width: Number of qubits of the largest density matrix; 0 where there is no noise, or
-            its shots are sampled.
-        wide_qubit_count: Of `density_matrix_bytes`.
-        sampled_bytes: Memory of trajectories, where no density matrix fits; else 0.
-    """
-
-    width: int
-    is_single: bool
-    state_count: int = 0
-    density_width: int = 0
-    wide_qubit_count: int = 0
-    sampled_bytes: int = 0
-
-    @property
-    def memory_bytes(self) -> int:
-        """Estimated memory."""
-        memory_bytes = max(
-            simulation_bytes(self.width, is_single=self.is_single),
-            density_matrix_bytes(self.density_width, self.wide_qubit_count),
-            self.sampled_bytes,
-        )
-        if self.state_count:
-            return max(memory_bytes, gradient_bytes(self.width, self.state_count))
-        return memory_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class _Memory:
-    """What a task may use of the worker's memory, and in which precision it asks to."""
-
-    precision: Precision
-    memory_bytes_max: int
-    rules: Rules
-    backend: str
-
-    def of_width(self, width: int) -> _Need:
-        """Return what so many qubits need that are simulated together."""
-        return _Need(width, is_single=self.precision == "single")
-
-    def whole(self, circuit: Circuit, shots: int = 0) -> _Need:
-        """Return what a circuit needs whatever its inputs are."""
-        if self.backend == PLUGIN_BACKEND:
-            return self.of_width(0)
-        if self.backend == TWIN_BACKEND:
-            return self._twin(twin_width(circuit, self.rules))
-        if circuit.operations.noise:
-            rest = self.of_width(0)
-            return self._noisy(circuit, shots, circuit.qubit_count, rest)
-        return self.of_width(circuit.qubit_count)
-
-    def _twin(self, width: int) -> _Need:
-        """Return what a twin needs, which samples on state vectors and keeps copies of them."""
-        need = self.of_width(width)
-        if not width:
-            return need
-        sampled = dynamic_bytes(width, self.memory_bytes_max, is_single=need.is_single)
-        return replace(need, sampled_bytes=sampled)
-
-    def _noisy(self, circuit: Circuit, shots: int, density_width: int, rest: _Need) -> _Need:
-        """Return what a circuit with noise needs, `rest` being that of its parts without noise.
-
-        `simulators.noisy` follows the same rule: what fits as a density matrix may run as one, and
-        other shots are sampled on state vectors.
-        """
-        if not density_width:
-            return rest
-        wide = wide_qubit_count(circuit.operations)
-        need = replace(rest, density_width=density_width, wide_qubit_count=wide)
-        if shots == 0 or need.memory_bytes <= self.memory_bytes_max:
-            return need
-        sampled = plan_noisy(circuit)
-        sampled_bytes = trajectory_bytes(sampled, self.memory_bytes_max, is_single=rest.is_single)
-        return _Need(sampled.width, rest.is_single, sampled_bytes=sampled_bytes)
-
-    def reduced(self, circuit: Circuit, shots: int) -> _Need:
-        """Return what a circuit needs after reductions; a gradient goes through all of it."""
-        if self.backend in {TWIN_BACKEND, PLUGIN_BACKEND}:
-            return self.whole(circuit)
-        state_counts = [gradient_state_count(r.terms) for r in circuit.result_types if r.terms]
-        if state_counts:
-            return _Need(circuit.qubit_count, is_single=False, state_count=max(state_counts))
-        if is_reduced(circuit, shots=shots):
-            plan = plan_circuit(circuit, shots=shots, precision=self.precision)
-            rest = _Need(plan.width, plan.is_single)
-            return self._noisy(circuit, shots, plan.density_width, rest)
-        return self.whole(circuit, shots)
-
-    def check(self, circuit: Circuit, need: _Need) -> None:
-        """Refuse what needs more than the limit.
-
-        Raises:
-            LimitError: If it does.
-        """
-        if need.memory_bytes <= self.memory_bytes_max:
-            return
-        subject = f"The program uses {circuit.qubit_count} qubits"
-        width = need.density_width or need.width
-        if width > circuit.qubit_count:
-            subject += f", may need {width} simulated together"
-        elif width < circuit.qubit_count:
-            subject += f", of which {width} must be simulated together,"
-        detail = f"in {'single' if need.is_single else 'double'} precision"
-        if need.density_width:
-            detail = f"for a density matrix of {width} qubits"
-        if need.state_count:
-            detail = f"for {need.state_count} state vectors of its gradient"
-        raise LimitError(
-            f"{subject} and needs {need.memory_bytes:,} bytes of memory {detail}, more than the "
-            f"limit of {self.memory_bytes_max:,} bytes."
         )
