@@ -251,12 +251,12 @@ class Attempt:
             self._woken.clear()
             states = watched.look()
             grew = await self._follow(logs)
+            if watched.all_ran():
+                await self._note("RUNNING", once=watched)
             if watched.all_ended():
                 while await self._follow(logs):
                     pass
                 return self._judge(watched.ended_states())
-            if watched.all_running():
-                await self._note("RUNNING", once=watched)
             now = time.monotonic()
             await self._end_what_must(watched, states)
             await watched.find_lost(self._resources.runtime.is_alive, now)

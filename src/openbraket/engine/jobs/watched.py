@@ -46,10 +46,12 @@ class Watched:
         """Return whether no instance runs any more."""
         return all(state is not None and state.phase == ENDED for state in self._states.values())
 
-    def all_running(self) -> bool:
-        """Return whether every instance runs its script, or has."""
+    def all_ran(self) -> bool:
+        """Return whether every instance runs its script, or has run it to an end."""
         return all(
-            state is not None and state.phase in {RUNNING, ENDED} for state in self._states.values()
+            state is not None
+            and (state.phase == RUNNING or (state.phase == ENDED and state.exit_code is not None))
+            for state in self._states.values()
         )
 
     def ended_states(self) -> list[InstanceState]:
