@@ -147,7 +147,7 @@ def main() -> None:
     options = parser.parse_args()
     os.environ["RAYON_NUM_THREADS"] = str(options.threads)  # Qiskit's threads
     from openbraket.compilation import Target
-    from openbraket.devices.profiles import Catalogue
+    from openbraket.devices import Catalogue
 
     print_machine(["openbraket", "qiskit", "numpy"])
     print(f"{options.threads} threads; minimum / median / maximum of {options.seeds} circuits")

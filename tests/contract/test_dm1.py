@@ -11,7 +11,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from braket.aws import AwsDevice, AwsQuantumTask
     from braket.circuits import Circuit, Noise, Observable
+    from braket.circuits.serialization import IRType
     from braket.devices import LocalSimulator
+
+from support.tasks import task_request
 
 ARN = "arn:aws:braket:::device/quantum-simulator/amazon/dm1"
 
@@ -84,6 +87,29 @@ def test_seventeen_qubits_of_which_few_interact_run(device):
         circuit.h(qubit).amplitude_damping(qubit, 0.2)
     result = device.run(circuit.expectation(Observable.X(), 5), shots=0).result()
     assert result.values[0] == pytest.approx(np.sqrt(0.8))
+
+
+def test_twenty_noisy_qubits_run_as_trajectories_on_request(device, braket):
+    circuit = Circuit()
+    for qubit in range(20):
+        circuit.ry(qubit, 0.1 * qubit)
+    for qubit in range(19):
+        circuit.cz(qubit, qubit + 1)
+    circuit.apply_gate_noise(Noise.BitFlip(0.02))
+    with pytest.raises(ClientError, match="17"):
+        device.run(circuit, shots=100)
+    request = task_request(
+        action=circuit.to_ir(ir_type=IRType.OPENQASM).json(),
+        deviceArn=ARN,
+        shots=2000,
+        deviceParameters=json.dumps({"openbraket": {"limits": "extended", "seed": 1}}),
+    )
+    arn = braket.create_quantum_task(**request)["quantumTaskArn"]
+    measurements = AwsQuantumTask(arn).result().measurements
+    assert measurements.shape == (2000, 20)
+    ones = measurements.mean(axis=0)
+    # Qubit 0 is turned by nothing: two channels flip it.
+    assert abs(ones[0] - 2 * 0.02 * 0.98) < 6.5 * np.sqrt(0.04 / 2000)
 
 
 def test_jaqcd_with_noise_runs(braket, bucket):

@@ -16,7 +16,7 @@ from openbraket.circuits.gates import GATES
 from openbraket.circuits.steps import steps_of
 from openbraket.compilation import Target, compile_circuit
 from openbraket.compilation.weyl import decompose, entangler_counts
-from openbraket.devices.profiles import Catalogue
+from openbraket.devices import Catalogue
 from openbraket.programs.openqasm import parse_circuit
 from openbraket.simulators.statevector import simulate
 from support.compilation import (

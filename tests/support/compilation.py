@@ -8,7 +8,7 @@ import numpy as np
 from openbraket.circuits.circuit import Circuit, Operations
 from openbraket.circuits.gates import GATES
 from openbraket.compilation import Compiled, Target
-from openbraket.devices.profiles import Catalogue
+from openbraket.devices import Catalogue
 
 DEVICES = ("Garnet", "Emerald", "Cepheus-1-108Q", "Forte 1", "Forte Enterprise 1", "IBEX Q1")
 

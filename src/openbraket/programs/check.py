@@ -36,7 +36,14 @@ from openbraket.programs.program_set import (
     read_program_set,
     refuse_results,
 )
-from openbraket.programs.rules import Rules, check_depth, check_results, check_size, check_wiring
+from openbraket.programs.rules import (
+    EXTENDED_QUBITS_MAX,
+    Rules,
+    check_depth,
+    check_results,
+    check_size,
+    check_wiring,
+)
 
 
 class ProgramDevice(Protocol):
@@ -85,6 +92,7 @@ class Checked:
 
 # As device profiles name it.
 NETWORK_BACKEND: Final = "tensor_network"
+DENSITY_BACKEND: Final = "density_matrix"
 # TN1's documented limit.
 NETWORK_DEPTH_MAX: Final = 1000
 _IMPLEMENTED: Final = (OPENQASM_TYPE, PROGRAM_SET_TYPE, JAQCD_TYPE, AHS_TYPE)
@@ -144,8 +152,8 @@ def check_program(
             that is implemented is allowed, and only results and shots are checked against it.
         is_experimental: Whether the task has asked for experimental capabilities.
         keeps_qubits: Whether the task has asked for exactly the qubits that the program names.
-        is_extended: Whether the task has asked for the limits of OpenBraket's tensor networks in
-            place of those of AWS; other devices have none.
+        is_extended: Whether the task has asked for the limits of OpenBraket's tensor networks or
+            noisy simulations in place of those of AWS; other devices have none.
         ahs: How an analog program is to be simulated.
 
     Returns:
@@ -166,6 +174,9 @@ def check_program(
     is_network = device.backend == NETWORK_BACKEND
     if is_network:
         rules = rules.extended() if is_extended else replace(rules, depth_max=NETWORK_DEPTH_MAX)
+    elif is_extended and device.backend == DENSITY_BACKEND:
+        # Trajectories need a state of the qubits that are left, not a density matrix.
+        rules = replace(rules, qubit_count_max=EXTENDED_QUBITS_MAX)
     elif is_extended:
         raise ProgramError("limits is 'extended', but the device has the documented limits alone")
     memory = Memory(precision, memory_bytes_max, rules, device.backend)

@@ -4,7 +4,7 @@ import pytest
 
 from openbraket.base.errors import LimitError
 from openbraket.compilation import Target
-from openbraket.devices.profiles import Catalogue
+from openbraket.devices import Catalogue
 
 
 def target_of(name):
