@@ -39,7 +39,7 @@ struct Action {
 
 class Backward {
 public:
-  Backward(State<double> &psi, State<double> &lambda, std::vector<Stage> &&stages, int thread_count,
+  Backward(State<double> &psi, State<double> &lambda, Vector<Stage> &&stages, int thread_count,
            Monitor &monitor, std::span<double> derivatives)
       : psi_(psi), lambda_(lambda), threads_(psi.view(thread_count).thread_count),
         bit_count_(psi.view(1).bit_count), monitor_(monitor), derivatives_(derivatives) {
@@ -52,10 +52,10 @@ public:
 
   bool run() {
     const int block = bit_count_ <= in_place_bits ? bit_count_ : block_bits;
-    std::vector<std::size_t> all(inverses_.size());
+    Vector<std::size_t> all(inverses_.size());
     std::iota(all.begin(), all.end(), std::size_t(0));
     psi_.packs(), lambda_.packs(); // both may hold anything from now on
-    const std::vector<Sweep> sweeps = plan_sweeps(
+    const Vector<Sweep> sweeps = plan_sweeps(
         inverses_, std::move(all),
         {bit(bit_count_) - 1, block, bit(std::min(run_bits, block)) - 1, block_targets_max + 1});
     block_count_ = std::size_t(1) << (bit_count_ - block);
@@ -113,7 +113,7 @@ private:
     const int low = std::countr_one(sweep.active);
     const std::size_t run_packs = std::size_t(1) << (low - lanes_log);
     const Mask high = sweep.active & ~(bit(low) - 1);
-    std::vector<std::size_t> offsets(std::size_t(1) << std::popcount(high));
+    Vector<std::size_t> offsets(std::size_t(1) << std::popcount(high));
     for (std::size_t r = 0; r < offsets.size(); ++r)
       offsets[r] = std::size_t(deposit(r, high) >> lanes_log);
     const Mask outside_mask = (bit(bit_count_) - 1) & ~sweep.active;
@@ -196,9 +196,9 @@ private:
   const int threads_, bit_count_;
   Monitor &monitor_;
   const std::span<double> derivatives_;
-  std::vector<Stage> stages_; // last of the circuit first
-  std::vector<Operator> inverses_;
-  std::vector<Action> actions_;
+  Vector<Stage> stages_; // last of the circuit first
+  Vector<Operator> inverses_;
+  Vector<Action> actions_;
   std::size_t block_count_ = 0, task_count_ = 0, sum_count_ = 0;
   std::vector<Buffer<P>> scratch_;
 };
@@ -211,7 +211,7 @@ std::vector<double> adjoint_derivatives(State<double> &psi, State<double> &lambd
                                         Monitor &monitor) {
   if (&psi == &lambda || psi.qubit_count() != lambda.qubit_count())
     throw std::invalid_argument("the adjoint method needs two states of equal size");
-  std::vector<Stage> stages = make_stages(columns, differentiated, psi.qubit_count());
+  Vector<Stage> stages = make_stages(columns, differentiated, psi.qubit_count());
   std::vector<double> out(differentiated.parameters.size() + differentiated.operations.size());
   Backward backward(psi, lambda, std::move(stages), thread_count, monitor, out);
   if (!backward.run())

@@ -183,7 +183,7 @@ NB_MODULE(OPENBRAKET_MODULE, m) {
   m.def(
       "gate_matrix",
       [](unsigned code, Column<double> parameters) {
-        std::vector<Complex> out = gate_matrix(code, span_of(parameters));
+        Matrix out = gate_matrix(code, span_of(parameters));
         std::size_t size = 1;
         while (size * size < out.size())
           size *= 2;

@@ -19,12 +19,12 @@ template <typename T> std::span<const T> span_of(const Column<T> &column) {
   return {column.data(), column.size()};
 }
 
-template <typename T>
-nanobind::ndarray<nanobind::numpy, T> numpy_array(std::vector<T> &&values,
+template <typename T, typename Allocator>
+nanobind::ndarray<nanobind::numpy, T> numpy_array(std::vector<T, Allocator> &&values,
                                                   std::vector<std::size_t> shape) {
-  auto *owner = new std::vector<T>(std::move(values));
-  nanobind::capsule capsule(owner,
-                            [](void *p) noexcept { delete static_cast<std::vector<T> *>(p); });
+  using Values = std::vector<T, Allocator>;
+  auto *owner = new Values(std::move(values));
+  nanobind::capsule capsule(owner, [](void *p) noexcept { delete static_cast<Values *>(p); });
   return nanobind::ndarray<nanobind::numpy, T>(owner->data(), shape.size(), shape.data(), capsule);
 }
 

@@ -57,7 +57,7 @@ public:
     u = u == identity2 ? gate : product(gate, u);
   }
 
-  std::vector<Operator> finish() {
+  Vector<Operator> finish() {
     for (std::size_t k = 0; k < waiting_.size(); ++k)
       settle(int(k));
     emit_terms(~Mask(0));
@@ -113,7 +113,7 @@ private:
       emit(std::move(diagonal));
       return;
     }
-    Term term{mask, std::vector<Complex>(std::size_t(1) << std::popcount(mask), 1)};
+    Term term{mask, Vector<Complex>(std::size_t(1) << std::popcount(mask), 1)};
     for (std::size_t k = 0; k < inner; ++k) {
       Mask x = op.control_value;
       for (std::size_t t = 0; t < op.targets.size(); ++t)
@@ -281,7 +281,7 @@ private:
     if ((term.mask & zero_) != 0) {
       // Of a qubit that is |0> only the entries for 0 matter.
       const Mask mask = term.mask & ~zero_;
-      std::vector<Complex> values(std::size_t(1) << std::popcount(mask));
+      Vector<Complex> values(std::size_t(1) << std::popcount(mask));
       for (std::size_t x = 0; x < values.size(); ++x)
         values[x] = term.values[std::size_t(extract(deposit(x, mask), term.mask))];
       term = {mask, std::move(values)};
@@ -405,7 +405,7 @@ private:
     return &out_[index];
   }
 
-  void absorb_later(Operator &earlier, const Matrix &matrix, const std::vector<int> &bits) {
+  void absorb_later(Operator &earlier, const Matrix &matrix, const Vector<int> &bits) {
     earlier.values = times(earlier.values, matrix, bits, earlier.targets, false);
   }
 
@@ -431,13 +431,13 @@ private:
   }
 
   const int diagonal_max_;
-  Mask zero_;                    // bits that are 0 in every amplitude so far
-  std::vector<Matrix2> waiting_; // gates of each bit that nothing has needed yet
-  Mask flips_ = 0;               // bits whose waiting gate is a settled x
-  std::vector<Term> pool_;       // diagonals that act before the waiting gates
-  std::vector<Operator> out_;
-  std::vector<char> is_open_;     // dense matrices that take in neighbours
-  std::vector<std::size_t> last_; // of `out_`, on each bit
+  Mask zero_;               // bits that are 0 in every amplitude so far
+  Vector<Matrix2> waiting_; // gates of each bit that nothing has needed yet
+  Mask flips_ = 0;          // bits whose waiting gate is a settled x
+  Vector<Term> pool_;       // diagonals that act before the waiting gates
+  Vector<Operator> out_;
+  Vector<char> is_open_;     // dense matrices that take in neighbours
+  Vector<std::size_t> last_; // of `out_`, on each bit
   Complex phase_ = 1;
 };
 
@@ -462,7 +462,7 @@ void add_row(Fuser &fuser, const OperationColumns &columns, std::size_t k, int q
 
 } // namespace
 
-std::vector<Operator> fuse(const OperationColumns &columns, int qubit_count, Mask alive) {
+Vector<Operator> fuse(const OperationColumns &columns, int qubit_count, Mask alive) {
   check_columns(columns);
   Fuser fuser(qubit_count, alive);
   for (std::size_t k = 0; k < columns.codes.size(); ++k)
@@ -470,8 +470,8 @@ std::vector<Operator> fuse(const OperationColumns &columns, int qubit_count, Mas
   return fuser.finish();
 }
 
-std::vector<Operator> fuse(const OperationColumns &columns, std::span<const std::uint32_t> rows,
-                           int qubit_count, Mask alive) {
+Vector<Operator> fuse(const OperationColumns &columns, std::span<const std::uint32_t> rows,
+                      int qubit_count, Mask alive) {
   check_columns(columns);
   Fuser fuser(qubit_count, alive);
   for (const std::uint32_t row : rows) {
@@ -483,7 +483,7 @@ std::vector<Operator> fuse(const OperationColumns &columns, std::span<const std:
   return fuser.finish();
 }
 
-std::vector<Operator> fuse(const std::vector<Operator> &operators, int bit_count) {
+Vector<Operator> fuse(const Vector<Operator> &operators, int bit_count) {
   Fuser fuser(bit_count, ~Mask(0));
   for (const Operator &op : operators)
     fuser.add(op);

@@ -23,7 +23,7 @@ inline void for_each_pack(Pack<Real> *tile, const Step<Real> &step, const Body &
 }
 
 template <typename Real>
-void set_offsets(Step<Real> &step, const std::vector<int> &pack_bits, int padding) {
+void set_offsets(Step<Real> &step, const Vector<int> &pack_bits, int padding) {
   step.offsets.assign(std::size_t(1) << pack_bits.size(), 0);
   for (std::size_t j = 0; j < step.offsets.size(); ++j)
     for (std::size_t k = 0; k < pack_bits.size(); ++k)

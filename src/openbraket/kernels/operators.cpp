@@ -85,9 +85,9 @@ Operator translate_one(const OperationColumns &columns, std::size_t index, int q
   return out;
 }
 
-std::vector<Operator> translate(const OperationColumns &columns, int qubit_count) {
+Vector<Operator> translate(const OperationColumns &columns, int qubit_count) {
   check_columns(columns);
-  std::vector<Operator> out;
+  Vector<Operator> out;
   out.reserve(columns.codes.size());
   for (std::size_t i = 0; i < columns.codes.size(); ++i)
     out.push_back(translate_one(columns, i, qubit_count));

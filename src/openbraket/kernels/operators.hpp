@@ -2,17 +2,17 @@
 #pragma once
 
 #include "bits.hpp"
+#include "vector.hpp"
 
 #include <array>
 #include <complex>
 #include <cstddef>
 #include <span>
-#include <vector>
 
 namespace openbraket {
 
 using Complex = std::complex<double>;
-using Matrix = std::vector<Complex>; // square, row-major
+using Matrix = Vector<Complex>; // square, row-major
 using Matrix2 = std::array<Complex, 4>;
 
 // std::complex's product without its treatment of infinities, which costs a call.
@@ -33,11 +33,11 @@ struct OperationColumns {
 // What one pass over amplitudes does: a matrix on `targets`, where the bits of `control_mask` have
 // the values `control_value`.
 struct Operator {
-  std::vector<int> targets; // bits of the amplitude index; the first is least significant in values
+  Vector<int> targets; // bits of the amplitude index; the first is least significant in values
   Mask control_mask = 0;
   Mask control_value = 0;
   bool is_diagonal = false;
-  std::vector<Complex> values; // 2^k diagonal entries, or a 2^k x 2^k matrix
+  Vector<Complex> values; // 2^k diagonal entries, or a 2^k x 2^k matrix
 
   Mask target_mask() const {
     Mask mask = 0;
@@ -67,17 +67,17 @@ struct ControlledGate {
 ControlledGate controlled_gate(unsigned code);
 
 // Return one operator per operation. Throws std::invalid_argument for malformed columns.
-std::vector<Operator> translate(const OperationColumns &columns, int qubit_count);
+Vector<Operator> translate(const OperationColumns &columns, int qubit_count);
 
 // Return few operators with the same product: rotations, diagonals, permutations, dense matrices.
 // It is the same product on states whose amplitudes are zero unless all set bits are in `alive`.
 // Throws std::invalid_argument for malformed columns.
-std::vector<Operator> fuse(const OperationColumns &columns, int qubit_count, Mask alive = ~Mask(0));
-std::vector<Operator> fuse(const std::vector<Operator> &operators, int bit_count);
+Vector<Operator> fuse(const OperationColumns &columns, int qubit_count, Mask alive = ~Mask(0));
+Vector<Operator> fuse(const Vector<Operator> &operators, int bit_count);
 
 // The same for some rows of the columns, in the order given; a row may be given several times.
-std::vector<Operator> fuse(const OperationColumns &columns, std::span<const std::uint32_t> rows,
-                           int qubit_count, Mask alive);
+Vector<Operator> fuse(const OperationColumns &columns, std::span<const std::uint32_t> rows,
+                      int qubit_count, Mask alive);
 
 // For fuse: whether the columns fit together, and one operation.
 void check_columns(const OperationColumns &columns);

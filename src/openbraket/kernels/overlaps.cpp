@@ -15,7 +15,7 @@ constexpr unsigned needs_x = 1, needs_y = 2, needs_z = 4;
 
 // K = i A is Hermitian, K = k_1 + k_x X + k_y Y + k_z Z; returns k_x, k_y, k_z. The identity's part
 // belongs to a phase, which no expectation depends on.
-std::array<double, 3> pauli_parts(const std::vector<Complex> &a) {
+std::array<double, 3> pauli_parts(const Vector<Complex> &a) {
   const auto k = [&](std::size_t i) { return Complex(-a[i].imag(), a[i].real()); };
   return {k(1).real(), -k(1).imag(), (k(0).real() - k(3).real()) / 2};
 }
@@ -159,7 +159,7 @@ void Overlap::prepare_chain(const TileMap &map) {
     for (unsigned axis = 0; axis < 3; ++axis)
       needs |= parts[axis] != 0 ? 1u << axis : 0;
   }
-  const std::vector<Complex> &u = stage_->op.values;
+  const Vector<Complex> &u = stage_->op.values;
   const std::array<Complex, 4> inverse = {std::conj(u[0]), std::conj(u[2]), std::conj(u[1]),
                                           std::conj(u[3])};
   const bool is_real = std::ranges::all_of(inverse, [](Complex v) { return v.imag() == 0; });

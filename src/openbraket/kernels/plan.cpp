@@ -25,12 +25,11 @@ struct Blocked {
 
 class Planner {
 public:
-  Planner(const std::vector<Operator> &operators, std::vector<std::size_t> &&waiting,
-          const BlockShape &shape)
+  Planner(const Vector<Operator> &operators, Vector<std::size_t> &&waiting, const BlockShape &shape)
       : operators_(operators), shape_(shape), waiting_(std::move(waiting)) {}
 
-  std::vector<Sweep> run() {
-    std::vector<Sweep> out;
+  Vector<Sweep> run() {
+    Vector<Sweep> out;
     while (begin_ < waiting_.size())
       out.push_back(next());
     return out;
@@ -52,7 +51,7 @@ private:
     const Mask all = shape_.all;
     const std::size_t end = std::min(waiting_.size(), begin_ + window_max);
     Blocked blocked;
-    std::vector<std::size_t> left;
+    Vector<std::size_t> left;
     std::size_t i = begin_;
     for (; i < end && (blocked.moved & all) != all; ++i) {
       const Operator &op = operators_[waiting_[i]];
@@ -73,16 +72,16 @@ private:
     return sweep;
   }
 
-  const std::vector<Operator> &operators_;
+  const Vector<Operator> &operators_;
   const BlockShape shape_;
-  std::vector<std::size_t> waiting_;
+  Vector<std::size_t> waiting_;
   std::size_t begin_ = 0;
 };
 
 } // namespace
 
-std::vector<Sweep> plan_sweeps(const std::vector<Operator> &operators,
-                               std::vector<std::size_t> waiting, const BlockShape &shape) {
+Vector<Sweep> plan_sweeps(const Vector<Operator> &operators, Vector<std::size_t> waiting,
+                          const BlockShape &shape) {
   return Planner(operators, std::move(waiting), shape).run();
 }
 

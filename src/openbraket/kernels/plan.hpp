@@ -5,15 +5,14 @@
 #pragma once
 
 #include "operators.hpp"
-
-#include <vector>
+#include "vector.hpp"
 
 namespace openbraket {
 
 struct Sweep {
-  Mask active = 0;                    // the block's bits
-  std::vector<std::size_t> operators; // indices, in the order to run
-  bool is_wide = false;               // one operator on too many bits for a block
+  Mask active = 0;               // the block's bits
+  Vector<std::size_t> operators; // indices, in the order to run
+  bool is_wide = false;          // one operator on too many bits for a block
 };
 
 struct BlockShape {
@@ -24,7 +23,7 @@ struct BlockShape {
 };
 
 // Plan the operators with the indices `waiting`, which run in this order or one as good.
-std::vector<Sweep> plan_sweeps(const std::vector<Operator> &operators,
-                               std::vector<std::size_t> waiting, const BlockShape &shape);
+Vector<Sweep> plan_sweeps(const Vector<Operator> &operators, Vector<std::size_t> waiting,
+                          const BlockShape &shape);
 
 } // namespace openbraket

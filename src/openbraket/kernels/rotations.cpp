@@ -146,8 +146,8 @@ private:
   const TileMap &map_;
   Mask targets_ = 0;
   double scale_ = 1;
-  std::vector<int> pack_bits_;
-  std::vector<double> pack_tangents_;
+  Vector<int> pack_bits_;
+  Vector<double> pack_tangents_;
   unsigned lane_mask_ = 0;
   double lane_tangents_[lane_count<Real>] = {};
 };
@@ -155,15 +155,15 @@ private:
 // The order in which the operators run: rotations move together where nothing between touches
 // their qubits.
 struct Batch {
-  std::vector<const Operator *> members; // one operator, or several rotations
+  Vector<const Operator *> members; // one operator, or several rotations
 };
 
 template <typename Real>
-std::vector<Batch> batches(const std::vector<Operator> &operators,
-                           const std::vector<std::size_t> &chosen, const TileMap &map) {
-  std::vector<Batch> out;
-  std::vector<Mask> touched; // by everything after the batch
-  std::size_t open = 0;      // the first batch that may still take rotations
+Vector<Batch> batches(const Vector<Operator> &operators, const Vector<std::size_t> &chosen,
+                      const TileMap &map) {
+  Vector<Batch> out;
+  Vector<Mask> touched; // by everything after the batch
+  std::size_t open = 0; // the first batch that may still take rotations
   for (std::size_t index : chosen) {
     const Operator &op = operators[index];
     const Mask mask = op.moved_mask() | op.kept_mask();
@@ -204,14 +204,14 @@ std::vector<Batch> batches(const std::vector<Operator> &operators,
 } // namespace
 
 template <typename Real>
-std::vector<Step<Real>> prepare(const std::vector<Operator> &operators,
-                                const std::vector<std::size_t> &chosen, const TileMap &map) {
-  const std::vector<Batch> order = batches<Real>(operators, chosen, map);
+Vector<Step<Real>> prepare(const Vector<Operator> &operators, const Vector<std::size_t> &chosen,
+                           const TileMap &map) {
+  const Vector<Batch> order = batches<Real>(operators, chosen, map);
   std::size_t last_rotations = order.size();
   for (std::size_t b = 0; b < order.size(); ++b)
     if (is_rotation(*order[b].members.front()))
       last_rotations = b;
-  std::vector<Step<Real>> out;
+  Vector<Step<Real>> out;
   out.reserve(order.size());
   double scale = 1;
   for (std::size_t b = 0; b < order.size(); ++b) {
@@ -228,9 +228,9 @@ std::vector<Step<Real>> prepare(const std::vector<Operator> &operators,
   return out;
 }
 
-template std::vector<Step<double>>
-prepare<double>(const std::vector<Operator> &, const std::vector<std::size_t> &, const TileMap &);
-template std::vector<Step<float>> prepare<float>(const std::vector<Operator> &,
-                                                 const std::vector<std::size_t> &, const TileMap &);
+template Vector<Step<double>> prepare<double>(const Vector<Operator> &, const Vector<std::size_t> &,
+                                              const TileMap &);
+template Vector<Step<float>> prepare<float>(const Vector<Operator> &, const Vector<std::size_t> &,
+                                            const TileMap &);
 
 } // namespace openbraket

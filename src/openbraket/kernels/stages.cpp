@@ -53,8 +53,8 @@ bool is_diagonal(const Matrix &matrix, std::size_t size) {
   return true;
 }
 
-std::vector<Complex> diagonal_of(const Matrix &matrix, std::size_t size) {
-  std::vector<Complex> out(size);
+Vector<Complex> diagonal_of(const Matrix &matrix, std::size_t size) {
+  Vector<Complex> out(size);
   for (std::size_t k = 0; k < size; ++k)
     out[k] = matrix[k * size + k];
   return out;
@@ -75,9 +75,9 @@ void use_diagonal(Stage &stage) {
 }
 
 // Return diagonal entries over `targets`, which contain `own`.
-std::vector<Complex> spread(const std::vector<Complex> &entries, const std::vector<int> &own,
-                            const std::vector<int> &targets) {
-  std::vector<Complex> out(std::size_t(1) << targets.size());
+Vector<Complex> spread(const Vector<Complex> &entries, const Vector<int> &own,
+                       const Vector<int> &targets) {
+  Vector<Complex> out(std::size_t(1) << targets.size());
   for (std::size_t x = 0; x < out.size(); ++x) {
     std::size_t inner = 0;
     for (std::size_t k = 0; k < own.size(); ++k) {
@@ -105,7 +105,7 @@ public:
     append(std::move(stage));
   }
 
-  std::vector<Stage> finish() {
+  Vector<Stage> finish() {
     for (Stage &stage : stages_)
       use_diagonal(stage);
     return std::move(stages_);
@@ -143,7 +143,7 @@ private:
         chain.generators.size() + later.generators.size() > generators_max)
       return false;
     if (chain.op.is_diagonal) {
-      const auto dense = [](std::vector<Complex> &v) { v = {v[0], 0, 0, v[1]}; };
+      const auto dense = [](Vector<Complex> &v) { v = {v[0], 0, 0, v[1]}; };
       chain.op.is_diagonal = false;
       dense(chain.op.values);
       for (Generator &generator : chain.generators)
@@ -166,7 +166,7 @@ private:
   // Multiply a diagonal into an earlier one; between the two there are only diagonals on its bits.
   bool join_diagonal(const Stage &later) {
     std::size_t newest = none; // the last stage on these bits that is not diagonal
-    std::vector<std::size_t> candidates;
+    Vector<std::size_t> candidates;
     for (int position : later.op.targets) {
       const Bit &b = bits_[std::size_t(position)];
       if (b.last_moved != none)
@@ -181,7 +181,7 @@ private:
         continue;
       if (newest != none && index < newest)
         continue;
-      std::vector<int> targets = earlier.op.targets;
+      Vector<int> targets = earlier.op.targets;
       for (int position : later.op.targets)
         if (std::find(targets.begin(), targets.end(), position) == targets.end())
           targets.push_back(position);
@@ -194,10 +194,10 @@ private:
     return false;
   }
 
-  static void merge(Stage &earlier, const Stage &later, const std::vector<int> &targets) {
-    const std::vector<int> own = earlier.op.targets;
+  static void merge(Stage &earlier, const Stage &later, const Vector<int> &targets) {
+    const Vector<int> own = earlier.op.targets;
     earlier.op.values = spread(earlier.op.values, own, targets);
-    const std::vector<Complex> factors = spread(later.op.values, later.op.targets, targets);
+    const Vector<Complex> factors = spread(later.op.values, later.op.targets, targets);
     for (std::size_t k = 0; k < factors.size(); ++k)
       earlier.op.values[k] = multiply(earlier.op.values[k], factors[k]);
     if (targets.size() != own.size())
@@ -209,15 +209,15 @@ private:
     earlier.op.targets = targets;
   }
 
-  std::vector<Stage> stages_;
-  std::vector<Bit> bits_;
+  Vector<Stage> stages_;
+  Vector<Bit> bits_;
 };
 
 // Bring stages with generators together, and those without, and fuse the latter. Levels ascend
 // along every bit, so sorting by level keeps the order of what does not commute.
-std::vector<Stage> fused(std::vector<Stage> &&stages, int qubit_count) {
-  std::vector<std::size_t> level_of_bit(std::size_t(qubit_count), 0), levels(stages.size());
-  std::vector<std::size_t> order(stages.size());
+Vector<Stage> fused(Vector<Stage> &&stages, int qubit_count) {
+  Vector<std::size_t> level_of_bit(std::size_t(qubit_count), 0), levels(stages.size());
+  Vector<std::size_t> order(stages.size());
   for (std::size_t i = 0; i < stages.size(); ++i) {
     order[i] = i;
     const Mask mask = stages[i].op.target_mask() | stages[i].op.control_mask;
@@ -231,8 +231,8 @@ std::vector<Stage> fused(std::vector<Stage> &&stages, int qubit_count) {
   }
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return levels[a] < levels[b]; });
-  std::vector<Stage> out;
-  std::vector<Operator> plain;
+  Vector<Stage> out;
+  Vector<Operator> plain;
   const auto flush = [&] {
     for (Operator &op : fuse(plain, qubit_count))
       if (!op.targets.empty() || op.control_mask != 0)
@@ -253,7 +253,7 @@ std::vector<Stage> fused(std::vector<Stage> &&stages, int qubit_count) {
 
 // An operator is undone for the sake of generators that lie before it and share qubits with it,
 // or with what lies between.
-void mark_undone(std::vector<Stage> &stages) {
+void mark_undone(Vector<Stage> &stages) {
   Mask reached = 0;
   for (Stage &stage : stages) {
     const Mask mask = stage.op.target_mask() | stage.op.control_mask;
@@ -281,7 +281,7 @@ Generator generator_of(std::size_t output, const Matrix &derivative, const Opera
 }
 
 // Add the generators of the parameters that are given by their place in the column.
-void add_angles(std::vector<Stage> &stages, const OperationColumns &columns,
+void add_angles(Vector<Stage> &stages, const OperationColumns &columns,
                 std::span<const std::uint32_t> parameters) {
   for (std::size_t k = 0; k < parameters.size(); ++k) {
     const auto &starts = columns.parameter_starts;
@@ -301,7 +301,7 @@ void add_angles(std::vector<Stage> &stages, const OperationColumns &columns,
 }
 
 // Add the generators of operations whose matrices come with their derivatives.
-void add_matrices(std::vector<Stage> &stages, const Differentiated &differentiated) {
+void add_matrices(Vector<Stage> &stages, const Differentiated &differentiated) {
   std::size_t start = 0;
   for (std::size_t k = 0; k < differentiated.operations.size(); ++k) {
     const std::size_t index = differentiated.operations[k];
@@ -343,7 +343,7 @@ Matrix gate_derivative(unsigned code, std::span<const double> parameters, std::s
   // For a + b cos(wx) + c sin(wx), [f(x + s) - f(x - s)] / (2 sin(ws)) * w is the derivative; with
   // ws = pi / 2 it is exact up to rounding and keeps zeros.
   const double frequency = is_half_angle(gate_names()[code], which) ? 0.5 : 1.0;
-  std::vector<double> shifted(parameters.begin(), parameters.end());
+  Vector<double> shifted(parameters.begin(), parameters.end());
   shifted[which] = parameters[which] + std::numbers::pi / (2 * frequency);
   Matrix out = gate_matrix(code, shifted);
   shifted[which] = parameters[which] - std::numbers::pi / (2 * frequency);
@@ -353,9 +353,9 @@ Matrix gate_derivative(unsigned code, std::span<const double> parameters, std::s
   return out;
 }
 
-std::vector<Stage> make_stages(const OperationColumns &columns,
-                               const Differentiated &differentiated, int qubit_count) {
-  std::vector<Stage> stages;
+Vector<Stage> make_stages(const OperationColumns &columns, const Differentiated &differentiated,
+                          int qubit_count) {
+  Vector<Stage> stages;
   for (Operator &op : translate(columns, qubit_count))
     stages.push_back({std::move(op), {}});
   add_angles(stages, columns, differentiated.parameters);
@@ -364,7 +364,7 @@ std::vector<Stage> make_stages(const OperationColumns &columns,
   for (Stage &stage : stages)
     if (!stage.op.targets.empty() || stage.op.control_mask != 0) // else a phase, common to both
       collector.add(std::move(stage));
-  std::vector<Stage> out = fused(collector.finish(), qubit_count);
+  Vector<Stage> out = fused(collector.finish(), qubit_count);
   mark_undone(out);
   return out;
 }

@@ -3,21 +3,21 @@
 #pragma once
 
 #include "adjoint.hpp"
+#include "vector.hpp"
 
 #include <cstddef>
-#include <vector>
 
 namespace openbraket {
 
 // One derivative is 2 Re <lambda|A|psi>, with A = (dU) U^+ for the stage's operator U.
 struct Generator {
   std::size_t output;
-  std::vector<Complex> values; // over the operator's targets, diagonal where the operator is
+  Vector<Complex> values; // over the operator's targets, diagonal where the operator is
 };
 
 struct Stage {
   Operator op;
-  std::vector<Generator> generators;
+  Vector<Generator> generators;
   bool is_undone = true; // whether an earlier stage with generators needs this one undone
 };
 
@@ -26,7 +26,7 @@ Operator inverse_of(const Operator &op);
 
 // Return the stages in the order of the circuit. Neighbouring operators are multiplied where that
 // pays, and a generator that has others after it in its stage is carried through them.
-std::vector<Stage> make_stages(const OperationColumns &columns,
-                               const Differentiated &differentiated, int qubit_count);
+Vector<Stage> make_stages(const OperationColumns &columns, const Differentiated &differentiated,
+                          int qubit_count);
 
 } // namespace openbraket

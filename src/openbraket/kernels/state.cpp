@@ -33,7 +33,7 @@ template <typename Real> int State<Real>::threads_for(int thread_count) const {
 
 template <typename Real>
 bool State<Real>::apply(const OperationColumns &columns, int thread_count, Monitor &monitor) {
-  const std::vector<Operator> operators = fuse(columns, qubit_count_, alive_);
+  const Vector<Operator> operators = fuse(columns, qubit_count_, alive_);
   return run_operators(Target<Real>{packs_.data(), bit_count_, alive_}, operators,
                        threads_for(thread_count), monitor);
 }
@@ -41,7 +41,7 @@ bool State<Real>::apply(const OperationColumns &columns, int thread_count, Monit
 template <typename Real>
 bool State<Real>::apply_rows(const OperationColumns &columns, std::span<const std::uint32_t> rows,
                              int thread_count, Monitor &monitor) {
-  const std::vector<Operator> operators = fuse(columns, rows, qubit_count_, alive_);
+  const Vector<Operator> operators = fuse(columns, rows, qubit_count_, alive_);
   return run_operators(Target<Real>{packs_.data(), bit_count_, alive_}, operators,
                        threads_for(thread_count), monitor);
 }

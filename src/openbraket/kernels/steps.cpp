@@ -124,7 +124,7 @@ typename Step<Real>::Kernel dense_kernel(int h, unsigned lanes, bool real) {
 
 // An operator's targets and controls by where they lie.
 template <typename Real> struct Placement {
-  std::vector<int> pack_targets, lane_targets, outside_targets; // indices into op.targets
+  Vector<int> pack_targets, lane_targets, outside_targets; // indices into op.targets
   unsigned lane_mask = 0, lane_control_mask = 0, lane_control_value = 0;
 
   Placement(const Operator &op, const TileMap &map) {
@@ -165,7 +165,7 @@ template <typename Real> struct Placement {
 
 template <typename Real>
 void prepare_loop(Step<Real> &step, const Operator &op, const TileMap &map,
-                  const std::vector<int> &pack_targets) {
+                  const Vector<int> &pack_targets) {
   Mask fixed = 0;
   for (int k : pack_targets)
     fixed |= bit(map.pack_bit(op.targets[std::size_t(k)]));
@@ -181,7 +181,7 @@ void prepare_loop(Step<Real> &step, const Operator &op, const TileMap &map,
         step.start += std::size_t(padded(bit(map.pack_bit(position)), map.padding));
     }
   }
-  std::vector<int> pack_bits;
+  Vector<int> pack_bits;
   for (int k : pack_targets)
     pack_bits.push_back(map.pack_bit(op.targets[std::size_t(k)]));
   set_offsets(step, pack_bits, map.padding);
@@ -226,7 +226,7 @@ template <typename Real> Step<Real> prepare_diagonal(const Operator &op, const T
   for (int k : place.outside_targets)
     step.outside_target_mask |= bit(op.targets[std::size_t(k)]);
   // extract() reads outside bits lowest first; targets need not ascend, so sort their indices.
-  std::vector<int> ascending = place.outside_targets;
+  Vector<int> ascending = place.outside_targets;
   for (std::size_t i = 1; i < ascending.size(); ++i)
     for (std::size_t j = i;
          j > 0 && op.targets[std::size_t(ascending[j])] < op.targets[std::size_t(ascending[j - 1])];

@@ -15,9 +15,9 @@
 #include "bits.hpp"
 #include "lanes.hpp"
 #include "operators.hpp"
+#include "vector.hpp"
 
 #include <cstddef>
-#include <vector>
 
 namespace openbraket {
 
@@ -38,12 +38,12 @@ template <typename Real> struct Step {
   Mask outside_control_mask = 0, outside_control_value = 0; // bits of the amplitude's index
   Mask loop = 0;                                            // pack bits that the loop runs over
   int padding = padding_shift;
-  std::size_t start = 0;            // padded value of the pack bits that controls pin
-  std::vector<std::size_t> offsets; // padded offset of each combination of the pack targets
-  std::vector<unsigned> patterns;   // lane patterns p, for the loop over any operator
-  std::vector<Pack<Real>> coefficients;
+  std::size_t start = 0;       // padded value of the pack bits that controls pin
+  Vector<std::size_t> offsets; // padded offset of each combination of the pack targets
+  Vector<unsigned> patterns;   // lane patterns p, for the loop over any operator
+  Vector<Pack<Real>> coefficients;
   Mask outside_target_mask = 0; // diagonal: targets outside the tile
-  std::vector<char> is_skipped; // coefficients that change nothing: 1 in a diagonal, else 0
+  Vector<char> is_skipped;      // coefficients that change nothing: 1 in a diagonal, else 0
   double flops = 0;             // per tile that is not left out
 };
 
@@ -69,14 +69,14 @@ template <typename Real> Step<Real> prepare_alone(const Operator &op, const Tile
 // Return the operators, in this order or one as good, made ready for the tiles that `map`
 // describes.
 template <typename Real>
-std::vector<Step<Real>> prepare(const std::vector<Operator> &operators,
-                                const std::vector<std::size_t> &chosen, const TileMap &map);
+Vector<Step<Real>> prepare(const Vector<Operator> &operators, const Vector<std::size_t> &chosen,
+                           const TileMap &map);
 
 extern template Step<double> prepare_alone<double>(const Operator &, const TileMap &);
 extern template Step<float> prepare_alone<float>(const Operator &, const TileMap &);
-extern template std::vector<Step<double>>
-prepare<double>(const std::vector<Operator> &, const std::vector<std::size_t> &, const TileMap &);
-extern template std::vector<Step<float>>
-prepare<float>(const std::vector<Operator> &, const std::vector<std::size_t> &, const TileMap &);
+extern template Vector<Step<double>> prepare<double>(const Vector<Operator> &,
+                                                     const Vector<std::size_t> &, const TileMap &);
+extern template Vector<Step<float>> prepare<float>(const Vector<Operator> &,
+                                                   const Vector<std::size_t> &, const TileMap &);
 
 } // namespace openbraket

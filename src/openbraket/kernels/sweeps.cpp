@@ -31,8 +31,8 @@ template <typename Real> struct Stage {
     std::size_t offset; // in the block, in packs
     Mask bits;          // its bits of the amplitude's index
   };
-  std::vector<Tile> tiles; // those that may hold anything but zero
-  std::vector<Step<Real>> steps;
+  Vector<Tile> tiles; // those that may hold anything but zero
+  Vector<Step<Real>> steps;
 
   void run(Pack<Real> *block, Mask outside) const {
     for (const Tile &tile : tiles)
@@ -47,7 +47,7 @@ template <typename Real> struct Stage {
 // One sweep made ready: where its blocks lie in memory, and what runs on them.
 template <typename Real> class ReadySweep {
 public:
-  ReadySweep(const Sweep &sweep, const std::vector<Operator> &operators, int bit_count, Mask alive)
+  ReadySweep(const Sweep &sweep, const Vector<Operator> &operators, int bit_count, Mask alive)
       : active_(sweep.active), outside_(low_bits(bit_count) & ~sweep.active & alive) {
     alive |= low_bits(lane_bits<Real>); // what is stored together
     constexpr int lanes = lane_bits<Real>;
@@ -127,7 +127,7 @@ private:
       stage.run(block, outside);
   }
 
-  void add_stage(const Sweep &part, const std::vector<Operator> &operators, Mask &alive) {
+  void add_stage(const Sweep &part, const Vector<Operator> &operators, Mask &alive) {
     constexpr int lanes = lane_bits<Real>;
     const TileMap map{part.active, active_, lanes, padding_};
     Stage<Real> stage;
@@ -165,15 +165,15 @@ private:
   bool is_in_place_;
   int padding_;
   std::size_t run_packs_, loaded_ = 0;
-  std::vector<Run> stored_;
-  std::vector<Stage<Real>> stages_;
+  Vector<Run> stored_;
+  Vector<Stage<Real>> stages_;
   double flops_ = 0;
 };
 
 // What the threads share.
 template <typename Real> class Team {
 public:
-  Team(const Target<Real> &target, const std::vector<Operator> &operators, Monitor &monitor)
+  Team(const Target<Real> &target, const Vector<Operator> &operators, Monitor &monitor)
       : target_(target), operators_(operators), monitor_(monitor) {}
 
   // Make the next sweep ready; one thread's task.
@@ -220,7 +220,7 @@ public:
 
 private:
   const Target<Real> &target_;
-  const std::vector<Operator> &operators_;
+  const Vector<Operator> &operators_;
   Monitor &monitor_;
   std::optional<ReadySweep<Real>> ready_;
   std::optional<WideOperator<Real>> wide_;
@@ -230,7 +230,7 @@ private:
 };
 
 template <typename Real>
-void run_sweeps(Team<Real> &team, const std::vector<Sweep> &sweeps, int thread_count,
+void run_sweeps(Team<Real> &team, const Vector<Sweep> &sweeps, int thread_count,
                 std::size_t scratch_packs) {
   if (thread_count <= 1) {
     std::optional<Buffer<Pack<Real>>> scratch;
@@ -242,7 +242,7 @@ void run_sweeps(Team<Real> &team, const std::vector<Sweep> &sweeps, int thread_c
     }
     return;
   }
-  std::vector<Buffer<Pack<Real>>> scratch;
+  Vector<Buffer<Pack<Real>>> scratch;
   for (int thread = 0; thread < thread_count; ++thread)
     scratch.emplace_back(scratch_packs);
   std::optional<std::barrier<>> barrier;
@@ -272,13 +272,13 @@ void run_sweeps(Team<Real> &team, const std::vector<Sweep> &sweeps, int thread_c
 } // namespace
 
 template <typename Real>
-bool run_operators(const Target<Real> &target, const std::vector<Operator> &operators,
-                   int thread_count, Monitor &monitor) {
+bool run_operators(const Target<Real> &target, const Vector<Operator> &operators, int thread_count,
+                   Monitor &monitor) {
   const int block_bits = std::min(target.bit_count, block_bits_max<Real>);
   const Mask run = low_bits(std::min(run_bits<Real>, block_bits));
-  std::vector<std::size_t> all(operators.size());
+  Vector<std::size_t> all(operators.size());
   std::iota(all.begin(), all.end(), std::size_t(0));
-  const std::vector<Sweep> sweeps =
+  const Vector<Sweep> sweeps =
       plan_sweeps(operators, std::move(all),
                   {low_bits(target.bit_count), block_bits, run, block_targets_max + 1});
   monitor.done = 0;
@@ -291,9 +291,8 @@ bool run_operators(const Target<Real> &target, const std::vector<Operator> &oper
   return !monitor.is_cancelled;
 }
 
-template bool run_operators<double>(const Target<double> &, const std::vector<Operator> &, int,
+template bool run_operators<double>(const Target<double> &, const Vector<Operator> &, int,
                                     Monitor &);
-template bool run_operators<float>(const Target<float> &, const std::vector<Operator> &, int,
-                                   Monitor &);
+template bool run_operators<float>(const Target<float> &, const Vector<Operator> &, int, Monitor &);
 
 } // namespace openbraket

@@ -4,8 +4,7 @@
 #include "lanes.hpp"
 #include "operators.hpp"
 #include "state.hpp"
-
-#include <vector>
+#include "vector.hpp"
 
 namespace openbraket {
 
@@ -19,12 +18,12 @@ template <typename Real> struct Target {
 
 // Apply fused operators; false if cancelled half-way.
 template <typename Real>
-bool run_operators(const Target<Real> &target, const std::vector<Operator> &operators,
-                   int thread_count, Monitor &monitor);
+bool run_operators(const Target<Real> &target, const Vector<Operator> &operators, int thread_count,
+                   Monitor &monitor);
 
-extern template bool run_operators<double>(const Target<double> &, const std::vector<Operator> &,
-                                           int, Monitor &);
-extern template bool run_operators<float>(const Target<float> &, const std::vector<Operator> &, int,
+extern template bool run_operators<double>(const Target<double> &, const Vector<Operator> &, int,
+                                           Monitor &);
+extern template bool run_operators<float>(const Target<float> &, const Vector<Operator> &, int,
                                           Monitor &);
 
 } // namespace openbraket

@@ -25,6 +25,8 @@ inline double snap(double x) {
     return 1;
   return std::abs(x + 1) < zero_max ? -1 : x;
 }
+// Without std::abs's care for squares that overflow, which costs a call.
+inline double magnitude(Complex x) { return std::sqrt(x.real() * x.real() + x.imag() * x.imag()); }
 inline Complex snap(Complex x) { return {snap(x.real()), snap(x.imag())}; }
 
 inline Matrix2 product(const Matrix2 &a, const Matrix2 &b) {
@@ -43,7 +45,7 @@ struct Rotation {
   double c, s;
   bool is_valid;
 
-  explicit Rotation(const Matrix2 &u) : c(std::abs(u[0])), s(std::abs(u[2])) {
+  explicit Rotation(const Matrix2 &u) : c(magnitude(u[0])), s(magnitude(u[2])) {
     is_valid = c >= cosine_min && s > 0;
     if (!is_valid)
       return;
@@ -58,22 +60,22 @@ struct Rotation {
     }
     phase = snap(phase), late = snap(late), early = snap(early);
     const Complex corner = multiply(multiply(phase, late), early) * c;
-    is_valid = std::abs(corner - u[3]) <= residual_max &&
+    is_valid = magnitude(corner - u[3]) <= residual_max &&
                std::abs(c * c + s * s - 1) <= residual_max &&
-               std::abs(multiply(phase, early) * -s - u[1]) <= residual_max;
+               magnitude(multiply(phase, early) * -s - u[1]) <= residual_max;
   }
 };
 
 // A diagonal over the bits of `mask`, the lowest least significant.
 struct Term {
   Mask mask = 0;
-  std::vector<Complex> values;
+  Vector<Complex> values;
 };
 
 // Return the term over the bits of `mask`, which include its own.
-inline std::vector<Complex> widened(const Term &term, Mask mask) {
+inline Vector<Complex> widened(const Term &term, Mask mask) {
   const Mask inner = extract(term.mask, mask);
-  std::vector<Complex> out(std::size_t(1) << std::popcount(mask));
+  Vector<Complex> out(std::size_t(1) << std::popcount(mask));
   for (std::size_t x = 0; x < out.size(); ++x)
     out[x] = term.values[std::size_t(extract(x, inner))];
   return out;
@@ -90,8 +92,8 @@ inline bool is_identity(const Term &term) {
   return std::all_of(term.values.begin(), term.values.end(), [](Complex x) { return x == 1.0; });
 }
 
-inline std::vector<int> bits_of(Mask mask) {
-  std::vector<int> out;
+inline Vector<int> bits_of(Mask mask) {
+  Vector<int> out;
   for (; mask != 0; mask &= mask - 1)
     out.push_back(std::countr_zero(mask));
   return out;
@@ -102,7 +104,7 @@ inline void exchange_bits(Term &term, int a, int b) {
   if (!has_a && !has_b)
     return;
   const Mask mask = has_a == has_b ? term.mask : term.mask ^ (bit(a) | bit(b));
-  std::vector<Complex> values(term.values.size());
+  Vector<Complex> values(term.values.size());
   for (std::size_t x = 0; x < values.size(); ++x) {
     Mask full = deposit(x, term.mask);
     if (((full >> a) ^ (full >> b)) & 1)
@@ -140,7 +142,7 @@ inline Matrix matrix_of(const Operator &flip) {
 inline Matrix reordered(const Operator &op) {
   const Mask mask = op.target_mask();
   const std::size_t size = std::size_t(1) << op.targets.size();
-  std::vector<std::size_t> place(size);
+  Vector<std::size_t> place(size);
   for (std::size_t k = 0; k < size; ++k) {
     Mask x = 0;
     for (std::size_t t = 0; t < op.targets.size(); ++t)
@@ -155,8 +157,8 @@ inline Matrix reordered(const Operator &op) {
 }
 
 // Return big * small (or small * big): `small` acts on some of big's bits; both ascend.
-inline Matrix times(const Matrix &big, const Matrix &small, const std::vector<int> &small_bits,
-                    const std::vector<int> &big_bits, bool is_earlier) {
+inline Matrix times(const Matrix &big, const Matrix &small, const Vector<int> &small_bits,
+                    const Vector<int> &big_bits, bool is_earlier) {
   Mask all = 0, own = 0;
   for (int position : big_bits)
     all |= bit(position);

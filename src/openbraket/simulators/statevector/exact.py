@@ -51,14 +51,18 @@ def exact_values(state: StateVector, result_types: Sequence[ResultType]) -> tupl
             the wrong length.
         LimitError: If a density matrix has more than 12 qubits.
     """
-    strings = {
-        string: None
-        for result_type in result_types
-        for observable in _observables(state, result_type)
-        for string in _pauli_strings(observable) or ()
-    }
-    means = dict(zip(strings, state.pauli_expectations(list(strings)).tolist(), strict=True))
-    return tuple(_value(state, result_type, means) for result_type in result_types)
+    observables = [_observables(state, result_type) for result_type in result_types]
+    expansions = [[_pauli_strings(one) for one in each] for each in observables]
+    strings = [string for each in expansions for one in each for string in one or ()]
+    means: dict[PauliString, float] = {}
+    if strings:
+        strings = list(dict.fromkeys(strings))
+        means = dict(zip(strings, state.pauli_expectations(strings).tolist(), strict=True))
+    values = []
+    for result_type, each, expansion in zip(result_types, observables, expansions, strict=True):
+        pauli_means = [_pauli_mean(one, means) for one in expansion]
+        values.append(_value(state, result_type, each, pauli_means))
+    return tuple(values)
 
 
 def _observables(state: StateVector, result_type: ResultType) -> list[tuple[Factor, ...]]:
@@ -68,27 +72,35 @@ def _observables(state: StateVector, result_type: ResultType) -> list[tuple[Fact
     return [result_type.observable] if each is None else each
 
 
-def _value(state: StateVector, result_type: ResultType, means: Means) -> Value:
-    every_qubit = tuple(range(state.qubit_count))
-    targets = every_qubit if result_type.targets is None else result_type.targets
+def _value(
+    state: StateVector,
+    result_type: ResultType,
+    observables: list[tuple[Factor, ...]],
+    pauli_means: list[float | None],
+) -> Value:
     match result_type.kind:
         case "expectation" | "variance":
             moment = _expectation if result_type.kind == "expectation" else _variance
-            values = [moment(state, one, means) for one in _observables(state, result_type)]
+            values = list(map(moment, itertools.repeat(state), observables, pauli_means))
             return values if not result_type.observable[0].targets else values[0]
         case "probability":
-            return state.probabilities(targets)
+            return state.probabilities(_targets(state, result_type))
         case "amplitude":
             return {bits: _amplitude(state, bits) for bits in result_type.states}
         case "state_vector":
             return state.amplitudes()
         case "density_matrix":
-            return _density_matrix(state, targets)
+            return _density_matrix(state, _targets(state, result_type))
         case "sample":
             raise ProgramError("sample can only be specified when shots>0")
         case _:
             message = f"Result type {result_type.kind} is not supported."
             raise ProgramError(message)
+
+
+def _targets(state: StateVector, result_type: ResultType) -> tuple[int, ...]:
+    every_qubit = tuple(range(state.qubit_count))
+    return every_qubit if result_type.targets is None else result_type.targets
 
 
 def _amplitude(state: StateVector, bits: str) -> complex:
@@ -115,35 +127,38 @@ def _density_matrix(state: StateVector, targets: tuple[int, ...]) -> Complexes:
     return matrix @ matrix.conj().T
 
 
-def _expectation(state: StateVector, observable: tuple[Factor, ...], means: Means) -> float:
-    mean = _pauli_mean(observable, means)
-    return _general_moments(state, observable)[0] if mean is None else mean
+def _expectation(
+    state: StateVector, observable: tuple[Factor, ...], pauli_mean: float | None
+) -> float:
+    return _general_moments(state, observable)[0] if pauli_mean is None else pauli_mean
 
 
-def _variance(state: StateVector, observable: tuple[Factor, ...], means: Means) -> float:
+def _variance(
+    state: StateVector, observable: tuple[Factor, ...], pauli_mean: float | None
+) -> float:
     if all(factor.name == "i" for factor in observable):
         return 0.0
-    mean = _pauli_mean(observable, means)
-    if mean is not None:
-        return max(0.0, 1.0 - mean * mean)  # such an observable is its own inverse
+    if pauli_mean is not None:
+        return max(0.0, 1.0 - pauli_mean**2)  # such an observable is its own inverse
     return _general_moments(state, observable)[1]
 
 
 def _pauli_strings(observable: tuple[Factor, ...]) -> list[PauliString] | None:
     """Return the Pauli strings whose sum over √(their number) is the observable, if few."""
     names = [factor.name for factor in observable]
+    qubits = tuple([qubit for factor in observable for qubit in factor.targets])
     if "hermitian" in names or names.count("h") > _HADAMARD_FACTORS_MAX:
         return None
-    qubits = tuple(qubit for factor in observable for qubit in factor.targets)
+    if "h" not in names:
+        return [("".join(names), qubits)]
     letters = [("x", "z") if name == "h" else (name,) for name in names]
     return [("".join(choice), qubits) for choice in itertools.product(*letters)]
 
 
-def _pauli_mean(observable: tuple[Factor, ...], means: Means) -> float | None:
-    strings = _pauli_strings(observable)
+def _pauli_mean(strings: list[PauliString] | None, means: Means) -> float | None:
     if strings is None:
         return None
-    return sum(means[string] for string in strings) / math.sqrt(len(strings))
+    return sum([means[string] for string in strings]) / math.sqrt(len(strings))
 
 
 def _general_moments(state: StateVector, observable: tuple[Factor, ...]) -> tuple[float, float]:

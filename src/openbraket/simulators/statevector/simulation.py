@@ -69,19 +69,21 @@ def simulate(
         generator = np.random.default_rng(seed)
         bits = run_samples(plan, shots, generator, simulate=simulate_part, report=report)
         return estimated(circuit, bits, measured)
-    has_gradient = any(result.kind == "adjoint_gradient" for result in circuit.result_types)
+    has_gradient = "adjoint_gradient" in [result.kind for result in circuit.result_types]
     is_single = precision == "single" and not has_gradient
     state = StateVector(circuit.qubit_count, thread_count=thread_count, is_single=is_single)
     state.apply(circuit.operations, report=_share(report, 0.0, _FORWARD if has_gradient else 1.0))
     if shots == 0:
-        return Simulation(_exact_values(state, circuit, report), None, measured)
+        if has_gradient:
+            return Simulation(_values_and_gradient(state, circuit, report), None, measured)
+        return Simulation(exact_values(state, circuit.result_types), None, measured)
     state.apply(rotations(bases))
     states = state.sample(shots, np.random.default_rng(seed))
     bits = measured_bits(states, circuit.qubit_count)
     return estimated(circuit, bits, measured)
 
 
-def _exact_values(
+def _values_and_gradient(
     state: StateVector, circuit: Circuit, report: Callable[[float], None] | None
 ) -> tuple[Value, ...]:
     # A gradient uses the state up, so it comes last.

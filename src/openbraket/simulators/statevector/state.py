@@ -58,19 +58,25 @@ class StateVector:
         """
         if not operations.codes:
             return
-        plain, monitor = resolve_powers(operations), Monitor()
-        with reporting(monitor, report if self.qubit_count >= REPORT_QUBITS_MIN else None):
-            self._kernel.apply(
-                plain.codes,
-                plain.target_starts,
-                plain.targets,
-                plain.parameter_starts,
-                plain.parameters,
-                plain.control_counts,
-                plain.control_values,
-                thread_count=self._thread_count,
-                monitor=monitor,
-            )
+        if report is None or self.qubit_count < REPORT_QUBITS_MIN:
+            self._apply(resolve_powers(operations), None)
+            return
+        monitor = Monitor()
+        with reporting(monitor, report):
+            self._apply(resolve_powers(operations), monitor)
+
+    def _apply(self, plain: Operations, monitor: Monitor | None) -> None:
+        self._kernel.apply(
+            plain.codes,
+            plain.target_starts,
+            plain.targets,
+            plain.parameter_starts,
+            plain.parameters,
+            plain.control_counts,
+            plain.control_values,
+            thread_count=self._thread_count,
+            monitor=monitor,
+        )
 
     def amplitude(self, state: int) -> complex:
         """Return ψ_x of basis state `state`."""
