@@ -1,7 +1,9 @@
 #include "steps.hpp"
 #include "loops.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <stdexcept>
 
 namespace openbraket {
@@ -122,17 +124,25 @@ typename Step<Real>::Kernel dense_kernel(int h, unsigned lanes, bool real) {
   return out;
 }
 
+template <typename Real> Pack<Real> splat(Complex value) {
+  return {Lanes<Real>::splat(Real(value.real())), Lanes<Real>::splat(Real(value.imag()))};
+}
+
 // An operator's targets and controls by where they lie.
 template <typename Real> struct Placement {
   Vector<int> pack_targets, lane_targets, outside_targets; // indices into op.targets
   unsigned lane_mask = 0, lane_control_mask = 0, lane_control_value = 0;
+  std::array<std::size_t, lane_count<Real>> lane_index{}; // a lane's share of index()
 
   Placement(const Operator &op, const TileMap &map) {
     for (int k = 0; k < int(op.targets.size()); ++k) {
       const int position = op.targets[std::size_t(k)];
       if (map.is_lane(position)) {
         lane_targets.push_back(k);
-        lane_mask |= unsigned(bit(map.local(position)));
+        const int lane_bit = map.local(position);
+        lane_mask |= unsigned(bit(lane_bit));
+        for (std::size_t lane = 0; lane < lane_index.size(); ++lane)
+          lane_index[lane] |= ((lane >> lane_bit) & 1) << k;
       } else {
         (map.has(position) ? pack_targets : outside_targets).push_back(k);
       }
@@ -148,17 +158,32 @@ template <typename Real> struct Placement {
   }
 
   bool is_active(unsigned lane) const { return (lane & lane_control_mask) == lane_control_value; }
+  bool is_same_in_all_lanes() const { return lane_mask == 0 && lane_control_mask == 0; }
 
-  // The index into the operator's values, from the pack targets' bits and the lane.
-  std::size_t index(const Operator &op, const TileMap &map, std::size_t pack_bits, unsigned lane,
-                    std::size_t outside_bits = 0) const {
+  // The index into the operator's values, from the pack targets' bits and those outside.
+  std::size_t index(std::size_t pack_bits, std::size_t outside_bits = 0) const {
     std::size_t out = 0;
     for (std::size_t k = 0; k < pack_targets.size(); ++k)
       out |= ((pack_bits >> k) & 1) << pack_targets[k];
     for (std::size_t k = 0; k < outside_targets.size(); ++k)
       out |= ((outside_bits >> k) & 1) << outside_targets[k];
-    for (int k : lane_targets)
-      out |= std::size_t((lane >> map.local(op.targets[std::size_t(k)])) & 1) << k;
+    return out;
+  }
+
+  // A coefficient with entry(lane) in each lane; lanes that controls exclude get `other`.
+  template <typename Entry> Pack<Real> coefficient(Complex other, const Entry &entry) const {
+    if (is_same_in_all_lanes())
+      return splat<Real>(entry(0));
+    Real re[lane_count<Real>], im[lane_count<Real>];
+    for (unsigned lane = 0; lane < unsigned(lane_count<Real>); ++lane) {
+      const Complex value = is_active(lane) ? entry(lane) : other;
+      re[lane] = Real(value.real());
+      im[lane] = Real(value.imag());
+    }
+    Pack<Real> out;
+    static_assert(sizeof out.re == sizeof re);
+    std::memcpy(&out.re, re, sizeof re);
+    std::memcpy(&out.im, im, sizeof im);
     return out;
   }
 };
@@ -189,10 +214,6 @@ void prepare_loop(Step<Real> &step, const Operator &op, const TileMap &map,
   step.padding = map.padding;
 }
 
-template <typename Real> Pack<Real> splat(Complex value) {
-  return {Lanes<Real>::splat(Real(value.real())), Lanes<Real>::splat(Real(value.imag()))};
-}
-
 // X-like and swap-like operators on pack bits only move packs.
 template <typename Real> bool prepare_exchange(Step<Real> &step, const Operator &op) {
   const auto &v = op.values;
@@ -221,32 +242,23 @@ template <typename Real> bool prepare_exchange(Step<Real> &step, const Operator 
 
 template <typename Real> Step<Real> prepare_diagonal(const Operator &op, const TileMap &map) {
   Step<Real> step;
-  const Placement<Real> place(op, map);
+  Placement<Real> place(op, map);
   prepare_loop(step, op, map, place.pack_targets);
   for (int k : place.outside_targets)
     step.outside_target_mask |= bit(op.targets[std::size_t(k)]);
   // extract() reads outside bits lowest first; targets need not ascend, so sort their indices.
-  Vector<int> ascending = place.outside_targets;
-  for (std::size_t i = 1; i < ascending.size(); ++i)
-    for (std::size_t j = i;
-         j > 0 && op.targets[std::size_t(ascending[j])] < op.targets[std::size_t(ascending[j - 1])];
-         --j)
-      std::swap(ascending[j], ascending[j - 1]);
-  Placement<Real> sorted = place;
-  sorted.outside_targets = ascending;
-  const std::size_t outside_count = std::size_t(1) << ascending.size();
+  std::sort(place.outside_targets.begin(), place.outside_targets.end(),
+            [&](int a, int b) { return op.targets[std::size_t(a)] < op.targets[std::size_t(b)]; });
+  const std::size_t outside_count = std::size_t(1) << place.outside_targets.size();
   for (std::size_t outside = 0; outside < outside_count; ++outside)
     for (std::size_t p = 0; p < step.offsets.size(); ++p) {
-      Pack<Real> factor = splat<Real>(1);
+      const std::size_t base = place.index(p, outside);
       bool is_identity = true;
-      for (unsigned lane = 0; lane < unsigned(lane_count<Real>); ++lane) {
-        if (!place.is_active(lane))
-          continue;
-        const Complex value = op.values[sorted.index(op, map, p, lane, outside)];
-        factor.set(int(lane), std::complex<Real>(value));
+      step.coefficients.push_back(place.coefficient(1, [&](unsigned lane) {
+        const Complex value = op.values[base | place.lane_index[lane]];
         is_identity = is_identity && value == 1.0;
-      }
-      step.coefficients.push_back(factor);
+        return value;
+      }));
       step.is_skipped.push_back(is_identity);
     }
   step.kernel = run_diagonal<Real>;
@@ -269,21 +281,21 @@ template <typename Real> Step<Real> prepare_dense(const Operator &op, const Tile
   for (std::size_t p = 0; p < patterns; ++p)
     step.patterns.push_back(unsigned(deposit(p, place.lane_mask)));
   bool is_real = true;
+  step.coefficients.reserve(rows * rows * patterns);
+  step.is_skipped.reserve(rows * rows * patterns);
   for (std::size_t i = 0; i < rows; ++i)
     for (std::size_t j = 0; j < rows; ++j)
       for (std::size_t p = 0; p < patterns; ++p) {
-        Pack<Real> coefficient = splat<Real>(0);
-        bool is_zero = true;
-        for (unsigned lane = 0; lane < unsigned(lane_count<Real>); ++lane) {
-          Complex value = i == j && p == 0 ? 1 : 0;
-          if (place.is_active(lane))
-            value = op.values[place.index(op, map, i, lane) * size +
-                              place.index(op, map, j, lane ^ step.patterns[p])];
-          coefficient.set(int(lane), std::complex<Real>(value));
+        const std::size_t row = place.index(i), column = place.index(j);
+        const Complex other = i == j && p == 0 ? 1 : 0;
+        bool is_zero = other == 0.0 || place.lane_control_mask == 0;
+        step.coefficients.push_back(place.coefficient(other, [&](unsigned lane) {
+          const Complex value = op.values[(row | place.lane_index[lane]) * size +
+                                          (column | place.lane_index[lane ^ step.patterns[p]])];
           is_zero = is_zero && value == 0.0;
           is_real = is_real && value.imag() == 0;
-        }
-        step.coefficients.push_back(coefficient);
+          return value;
+        }));
         step.is_skipped.push_back(is_zero);
       }
   step.kernel = dense_kernel<Real>(int(place.pack_targets.size()), place.lane_mask, is_real);
