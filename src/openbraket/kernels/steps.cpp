@@ -85,15 +85,47 @@ void run_exchange(Pack<Real> *tile, const Step<Real> &step, Mask) {
   });
 }
 
-template <typename Real> void run_diagonal(Pack<Real> *tile, const Step<Real> &step, Mask outside) {
+// A diagonal's factors from number `first` on.
+template <typename Real, bool IsSameInLanes> class Factors {
+public:
+  Factors(const Step<Real> &step, std::size_t first) {
+    if constexpr (IsSameInLanes)
+      start_ = step.factors.data() + first;
+    else
+      start_ = step.coefficients.data() + first;
+  }
+  Pack<Real> operator[](std::size_t k) const {
+    if constexpr (IsSameInLanes)
+      return {Lanes<Real>::splat(start_[k].real()), Lanes<Real>::splat(start_[k].imag())};
+    else
+      return start_[k];
+  }
+
+private:
+  std::conditional_t<IsSameInLanes, const std::complex<Real> *, const Pack<Real> *> start_;
+};
+
+// One factor after the other, for those that many packs share and where many are 1.
+template <typename Real, bool IsSameInLanes>
+void run_diagonal_by_factor(Pack<Real> *tile, const Step<Real> &step, Mask outside) {
   const std::size_t patterns = step.offsets.size();
   const std::size_t first = extract(outside, step.outside_target_mask) * patterns;
+  const Factors<Real, IsSameInLanes> factors(step, first);
   for (std::size_t p = 0; p < patterns; ++p) {
     if (step.is_skipped[first + p])
       continue;
-    const Pack<Real> factor = step.coefficients[first + p];
+    const Pack<Real> factor = factors[p];
     for_each_pack(tile + step.offsets[p], step, [&](Pack<Real> *base) { *base = factor * *base; });
   }
+}
+
+// One pack after the other.
+template <typename Real, bool IsSameInLanes>
+void run_diagonal(Pack<Real> *tile, const Step<Real> &step, Mask outside) {
+  const std::size_t first = extract(outside, step.outside_target_mask) * step.offsets.size();
+  const Factors<Real, IsSameInLanes> factors(step, first);
+  const unsigned *number = step.factor_of.data();
+  for_each_pack(tile, step, [&](Pack<Real> *base) { *base = factors[*number++] * *base; });
 }
 
 // --- Preparation --------------------------------------------------------------------------------
@@ -240,6 +272,28 @@ template <typename Real> bool prepare_exchange(Step<Real> &step, const Operator 
   return true;
 }
 
+// Diagonals run by factor where 2^3 packs of a tile share one, or where fewer than this differ
+// from 1.
+constexpr int shared_bits_min = 3;
+constexpr double sparse_share = 0.7;
+
+// Let the loop run over the pack targets, too, and note the factor of each pack.
+template <typename Real>
+void loop_over_targets(Step<Real> &step, const Operator &op, const TileMap &map,
+                       const Placement<Real> &place) {
+  for (int k : place.pack_targets)
+    step.loop |= bit(map.pack_bit(op.targets[std::size_t(k)]));
+  Mask index = 0;
+  do {
+    unsigned factor = 0;
+    for (std::size_t k = 0; k < place.pack_targets.size(); ++k)
+      if (index & bit(map.pack_bit(op.targets[std::size_t(place.pack_targets[k])])))
+        factor |= 1u << k;
+    step.factor_of.push_back(factor);
+    index = (index - step.loop) & step.loop;
+  } while (index != 0);
+}
+
 template <typename Real> Step<Real> prepare_diagonal(const Operator &op, const TileMap &map) {
   Step<Real> step;
   Placement<Real> place(op, map);
@@ -254,19 +308,29 @@ template <typename Real> Step<Real> prepare_diagonal(const Operator &op, const T
     for (std::size_t p = 0; p < step.offsets.size(); ++p) {
       const std::size_t base = place.index(p, outside);
       bool is_identity = true;
-      step.coefficients.push_back(place.coefficient(1, [&](unsigned lane) {
+      const auto entry = [&](unsigned lane) {
         const Complex value = op.values[base | place.lane_index[lane]];
         is_identity = is_identity && value == 1.0;
         return value;
-      }));
+      };
+      if (place.is_same_in_all_lanes())
+        step.factors.push_back(std::complex<Real>(entry(0)));
+      else
+        step.coefficients.push_back(place.coefficient(1, entry));
       step.is_skipped.push_back(is_identity);
     }
-  step.kernel = run_diagonal<Real>;
-  std::size_t used = 0;
-  for (char is_skipped : step.is_skipped)
-    used += !is_skipped;
+  const auto used = std::size_t(std::count(step.is_skipped.begin(), step.is_skipped.end(), 0));
   step.flops = 6.0 * lane_count<Real> * double(bit(std::popcount(step.loop))) *
                double(step.offsets.size()) * double(used) / double(step.is_skipped.size());
+  const bool is_same = place.is_same_in_all_lanes();
+  if (std::popcount(step.loop) >= shared_bits_min ||
+      double(used) < sparse_share * double(step.is_skipped.size())) {
+    step.kernel =
+        is_same ? run_diagonal_by_factor<Real, true> : run_diagonal_by_factor<Real, false>;
+    return step;
+  }
+  step.kernel = is_same ? run_diagonal<Real, true> : run_diagonal<Real, false>;
+  loop_over_targets(step, op, map, place);
   return step;
 }
 

@@ -42,7 +42,11 @@ template <typename Real> struct Step {
   Vector<std::size_t> offsets; // padded offset of each combination of the pack targets
   Vector<unsigned> patterns;   // lane patterns p, for the loop over any operator
   Vector<Pack<Real>> coefficients;
-  Mask outside_target_mask = 0; // diagonal: targets outside the tile
+  // A diagonal's factors, for each combination of outside_target_mask those of the tile: in
+  // `coefficients`, or here where all lanes have the same.
+  Vector<std::complex<Real>> factors;
+  Mask outside_target_mask = 0; // targets outside the tile
+  Vector<unsigned> factor_of;   // which factor each pack of the loop is multiplied by
   Vector<char> is_skipped;      // coefficients that change nothing: 1 in a diagonal, else 0
   double flops = 0;             // per tile that is not left out
 };

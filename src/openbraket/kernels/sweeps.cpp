@@ -34,14 +34,18 @@ template <typename Real> struct Stage {
   Vector<Tile> tiles; // those that may hold anything but zero
   Vector<Step<Real>> steps;
 
-  void run(Pack<Real> *block, Mask outside) const {
+  // Call after_step() again and again while the tiles are worked on.
+  template <typename AfterStep>
+  void run(Pack<Real> *block, Mask outside, const AfterStep &after_step) const {
     for (const Tile &tile : tiles)
       for (const Step<Real> &step : steps) {
         const Mask bits = outside | tile.bits;
         if ((bits & step.outside_control_mask) == step.outside_control_value)
           step.kernel(block + tile.offset, step, bits);
+        after_step();
       }
   }
+  std::size_t visit_count() const { return tiles.size() * steps.size(); }
 };
 
 // One sweep made ready: where its blocks lie in memory, and what runs on them.
@@ -63,6 +67,10 @@ public:
       add_stage(part, operators, alive_now);
     alive_after_ = alive_now;
     find_runs(alive);
+    std::size_t visits = 1;
+    for (const Stage<Real> &stage : stages_)
+      visits += stage.visit_count();
+    fetched_runs_ = stored_.size() / visits + 1;
   }
 
   std::size_t block_count() const { return std::size_t(1) << std::popcount(outside_); }
@@ -76,20 +84,26 @@ public:
     return std::size_t(padded(bit(block_bits_max<Real> - lane_bits<Real>), padding_shift));
   }
 
-  void run_block(std::size_t number, Pack<Real> *state, Pack<Real> *scratch) const {
+  // Run on one block; `next_number` is the block that this thread is likely to run on next.
+  void run_block(std::size_t number, std::size_t next_number, Pack<Real> *state,
+                 Pack<Real> *scratch) const {
     const Mask outside = deposit(number, outside_);
     Pack<Real> *base = state + (outside >> lane_bits<Real>);
     if (is_in_place_) {
-      run_stages(base, outside);
+      for (const Stage<Real> &stage : stages_)
+        stage.run(base, outside, [] {});
       return;
     }
+    const Pack<Real> *next = next_number < block_count()
+                                 ? state + (deposit(next_number, outside_) >> lane_bits<Real>)
+                                 : nullptr;
     if (run_packs_ == 2) {
       load<2>(base, scratch, 1);
-      run_stages(scratch, outside);
+      run_stages(scratch, outside, next);
       store<2>(base, scratch, 1);
     } else {
       load<1>(base, scratch, run_packs_);
-      run_stages(scratch, outside);
+      run_stages(scratch, outside, next);
       store<1>(base, scratch, run_packs_);
     }
   }
@@ -122,9 +136,22 @@ private:
                     scratch + run.in_block + k * Packs, bytes);
   }
 
-  void run_stages(Pack<Real> *block, Mask outside) const {
+  // Between the steps the next block is brought to the level-2 cache, a few runs at a time, as its
+  // runs are too short for the processor to foresee.
+  void run_stages(Pack<Real> *block, Mask outside, const Pack<Real> *next) const {
+    std::size_t run = next == nullptr ? stored_.size() : 0;
+    const auto fetch = [&] {
+      const std::size_t end = std::min(run + fetched_runs_, stored_.size());
+      for (; run < end; ++run)
+        if (stored_[run].is_loaded)
+          for (std::size_t k = 0; k < run_packs_; ++k) {
+            const Pack<Real> *pack = next + stored_[run].in_state + k;
+            __builtin_prefetch(&pack->re, 0, 2);
+            __builtin_prefetch(&pack->im, 0, 2);
+          }
+    };
     for (const Stage<Real> &stage : stages_)
-      stage.run(block, outside);
+      stage.run(block, outside, fetch);
   }
 
   void add_stage(const Sweep &part, const Vector<Operator> &operators, Mask &alive) {
@@ -165,6 +192,7 @@ private:
   bool is_in_place_;
   int padding_;
   std::size_t run_packs_, loaded_ = 0;
+  std::size_t fetched_runs_; // after each step
   Vector<Run> stored_;
   Vector<Stage<Real>> stages_;
   double flops_ = 0;
@@ -198,15 +226,17 @@ public:
   }
 
   void work(Pack<Real> *scratch) {
-    for (std::size_t k; (k = next_.fetch_add(1, std::memory_order_relaxed)) < part_count_;) {
+    std::size_t after = claim();
+    for (std::size_t k; (k = after) < part_count_;) {
       if (monitor_.is_cancelled.load(std::memory_order_relaxed))
         return;
+      after = claim();
       if (wide_)
         wide_->run_task(k, target_.packs, monitor_.is_cancelled);
       else
-        ready_->run_block(k, target_.packs, scratch);
-      const std::size_t after = std::size_t(double(k + 1) * share_);
-      monitor_.done.fetch_add(after - std::size_t(double(k) * share_), std::memory_order_relaxed);
+        ready_->run_block(k, after, target_.packs, scratch);
+      const std::size_t done = std::size_t(double(k + 1) * share_);
+      monitor_.done.fetch_add(done - std::size_t(double(k) * share_), std::memory_order_relaxed);
     }
   }
 
@@ -219,6 +249,8 @@ public:
   static constexpr std::uint64_t progress_unit = 1 << 16;
 
 private:
+  std::size_t claim() { return next_.fetch_add(1, std::memory_order_relaxed); }
+
   const Target<Real> &target_;
   const Vector<Operator> &operators_;
   Monitor &monitor_;
