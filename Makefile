@@ -11,7 +11,7 @@ MODULES := $(shell find src/openbraket -name '*.py' | LC_ALL=C sort | cksum | cu
 INSTALLED := $(VENV)/.installed-$(MODULES)
 KERNEL_SOURCES := $(shell find src/openbraket/kernels -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
 
-.PHONY: help install demo test check serve bench format lock clean
+.PHONY: help install demo test check serve bench arm format lock clean
 
 help:  ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-9s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,14 @@ $(VENV)/.bench-locked: $(VENV)/.locked requirements-bench.lock
 
 bench: $(INSTALLED) $(VENV)/.bench-locked  ## Measure; figures go to docs/benchmarks.md by hand.
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+NUMERICAL_SOURCES := $(filter-out %bindings.cpp %bindings_rydberg.cpp,$(filter %.cpp,$(KERNEL_SOURCES)))
+
+arm:  ## Compile the kernels for arm64 and check them under an emulator.
+	@mkdir -p build/arm
+	@aarch64-linux-gnu-g++ -std=c++20 -O3 -ffp-contract=fast -Wall -Wextra -Wno-psabi -static -pthread \
+		-Isrc/openbraket/kernels $(NUMERICAL_SOURCES) tests/native/check_kernels.cpp -o build/arm/check
+	@qemu-aarch64-static build/arm/check
 
 format: $(INSTALLED)  ## Format Python and C++.
 	@$(BIN)/ruff format

@@ -290,6 +290,19 @@ def test_cancel_stops_a_wide_matrix_half_way(thread_count):
     assert 0 < monitor.fraction < 1
 
 
+@pytest.mark.parametrize("kind", ["StateVector", "StateVectorSingle"])
+@pytest.mark.parametrize("target_count", [2, 6, 7, 9])
+def test_cancel_is_looked_for_every_few_million_operations(core, kind, target_count):
+    operations, monitor = Operations(), core.Monitor()
+    matrix = np.eye(1 << target_count)[::-1].tolist()
+    for first in range(0, 17 - target_count, 5):
+        operations.append_unitary(matrix, range(first, first + target_count))
+    assert apply(getattr(core, kind)(17), operations, thread_count=2, monitor=monitor)
+    # A dense matrix on 6 of the 11 bits of a tile takes 8 * 2^(6 + 11) floating-point operations,
+    # a row of one on 16 qubits, the widest there is, with 8 columns 8 * 8 * 2^16.
+    assert monitor.flop_count / monitor.look_count <= 2**22
+
+
 def test_work_of_a_circuit_is_counted():
     monitor, operations = Monitor(), brickwork(17, 2, 1)
     assert apply(StateVector(17), operations, thread_count=1, monitor=monitor)

@@ -98,6 +98,8 @@ private:
 
   void run_block(P *psi, P *lambda, Mask outside, P *sums) const {
     for (const Action &action : actions_) {
+      if (monitor_.is_cancelled.load(std::memory_order_relaxed))
+        return;
       if (action.overlap) {
         action.overlap->run(psi, lambda, outside, sums + action.first_sum);
       } else if ((outside & action.step.outside_control_mask) ==

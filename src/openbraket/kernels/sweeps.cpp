@@ -34,16 +34,18 @@ template <typename Real> struct Stage {
   Vector<Tile> tiles; // those that may hold anything but zero
   Vector<Step<Real>> steps;
 
-  // Call after_step() again and again while the tiles are worked on.
-  template <typename AfterStep>
-  void run(Pack<Real> *block, Mask outside, const AfterStep &after_step) const {
+  // Return false if before_step() did, which is called before each step on a tile.
+  template <typename BeforeStep>
+  bool run(Pack<Real> *block, Mask outside, const BeforeStep &before_step) const {
     for (const Tile &tile : tiles)
       for (const Step<Real> &step : steps) {
+        if (!before_step())
+          return false;
         const Mask bits = outside | tile.bits;
         if ((bits & step.outside_control_mask) == step.outside_control_value)
           step.kernel(block + tile.offset, step, bits);
-        after_step();
       }
+    return true;
   }
   std::size_t visit_count() const { return tiles.size() * steps.size(); }
 };
@@ -70,7 +72,7 @@ public:
     std::size_t visits = 1;
     for (const Stage<Real> &stage : stages_)
       visits += stage.visit_count();
-    fetched_runs_ = stored_.size() / visits + 1;
+    fetched_at_once_ = stored_.size() / visits + 1;
   }
 
   std::size_t block_count() const { return std::size_t(1) << std::popcount(outside_); }
@@ -85,26 +87,34 @@ public:
   }
 
   // Run on one block; `next_number` is the block that this thread is likely to run on next.
+  // Where must_stop(), the block is left undefined.
+  template <typename MustStop>
   void run_block(std::size_t number, std::size_t next_number, Pack<Real> *state,
-                 Pack<Real> *scratch) const {
+                 Pack<Real> *scratch, const MustStop &must_stop) const {
     const Mask outside = deposit(number, outside_);
     Pack<Real> *base = state + (outside >> lane_bits<Real>);
     if (is_in_place_) {
-      for (const Stage<Real> &stage : stages_)
-        stage.run(base, outside, [] {});
+      run_stages(base, outside, [&] { return !must_stop(); });
       return;
     }
-    const Pack<Real> *next = next_number < block_count()
-                                 ? state + (deposit(next_number, outside_) >> lane_bits<Real>)
-                                 : nullptr;
+    std::size_t fetched = 0;
+    const Pack<Real> *next = state;
+    if (next_number < block_count())
+      next += deposit(next_number, outside_) >> lane_bits<Real>;
+    else
+      fetched = stored_.size();
+    const auto before_step = [&] {
+      fetch(next, fetched);
+      return !must_stop();
+    };
     if (run_packs_ == 2) {
       load<2>(base, scratch, 1);
-      run_stages(scratch, outside, next);
-      store<2>(base, scratch, 1);
+      run_stages(scratch, outside, before_step);
+      store<2>(base, scratch, 1, must_stop);
     } else {
       load<1>(base, scratch, run_packs_);
-      run_stages(scratch, outside, next);
-      store<1>(base, scratch, run_packs_);
+      run_stages(scratch, outside, before_step);
+      store<1>(base, scratch, run_packs_, must_stop);
     }
   }
 
@@ -127,31 +137,40 @@ private:
           std::memset(to, 0, bytes);
       }
   }
-  template <std::size_t Packs>
-  void store(Pack<Real> *base, const Pack<Real> *scratch, std::size_t count) const {
+  // Memory that nobody has touched comes from the system here: for a large state many gigabytes
+  // within one block, so this may stop between two runs.
+  template <std::size_t Packs, typename MustStop>
+  void store(Pack<Real> *base, const Pack<Real> *scratch, std::size_t count,
+             const MustStop &must_stop) const {
     constexpr std::size_t bytes = Packs * sizeof(Pack<Real>);
-    for (const Run &run : stored_)
+    const bool is_fresh = loaded_ < stored_.size();
+    for (const Run &run : stored_) {
+      if (is_fresh && must_stop())
+        return;
       for (std::size_t k = 0; k < count; ++k)
         std::memcpy(static_cast<void *>(base + run.in_state + k * Packs),
                     scratch + run.in_block + k * Packs, bytes);
+    }
   }
 
-  // Between the steps the next block is brought to the level-2 cache, a few runs at a time, as its
-  // runs are too short for the processor to foresee.
-  void run_stages(Pack<Real> *block, Mask outside, const Pack<Real> *next) const {
-    std::size_t run = next == nullptr ? stored_.size() : 0;
-    const auto fetch = [&] {
-      const std::size_t end = std::min(run + fetched_runs_, stored_.size());
-      for (; run < end; ++run)
-        if (stored_[run].is_loaded)
-          for (std::size_t k = 0; k < run_packs_; ++k) {
-            const Pack<Real> *pack = next + stored_[run].in_state + k;
-            __builtin_prefetch(&pack->re, 0, 2);
-            __builtin_prefetch(&pack->im, 0, 2);
-          }
-    };
+  template <typename BeforeStep>
+  void run_stages(Pack<Real> *block, Mask outside, const BeforeStep &before_step) const {
     for (const Stage<Real> &stage : stages_)
-      stage.run(block, outside, fetch);
+      if (!stage.run(block, outside, before_step))
+        return;
+  }
+
+  // Bring the next block to the level-2 cache, a few runs at a time from number `fetched` on: its
+  // runs are too short for the processor to foresee.
+  void fetch(const Pack<Real> *next, std::size_t &fetched) const {
+    const std::size_t end = std::min(fetched + fetched_at_once_, stored_.size());
+    for (; fetched < end; ++fetched)
+      if (stored_[fetched].is_loaded)
+        for (std::size_t k = 0; k < run_packs_; ++k) {
+          const Pack<Real> *pack = next + stored_[fetched].in_state + k;
+          __builtin_prefetch(&pack->re, 0, 2);
+          __builtin_prefetch(&pack->im, 0, 2);
+        }
   }
 
   void add_stage(const Sweep &part, const Vector<Operator> &operators, Mask &alive) {
@@ -192,7 +211,7 @@ private:
   bool is_in_place_;
   int padding_;
   std::size_t run_packs_, loaded_ = 0;
-  std::size_t fetched_runs_; // after each step
+  std::size_t fetched_at_once_; // runs
   Vector<Run> stored_;
   Vector<Stage<Real>> stages_;
   double flops_ = 0;
@@ -226,19 +245,27 @@ public:
   }
 
   void work(Pack<Real> *scratch) {
+    std::uint64_t look_count = 0;
+    const auto must_stop = [&] {
+      ++look_count;
+      return is_cancelled();
+    };
     std::size_t after = claim();
     for (std::size_t k; (k = after) < part_count_;) {
-      if (monitor_.is_cancelled.load(std::memory_order_relaxed))
-        return;
+      if (must_stop())
+        break;
       after = claim();
       if (wide_)
-        wide_->run_task(k, target_.packs, monitor_.is_cancelled);
+        wide_->run_task(k, target_.packs, must_stop);
       else
-        ready_->run_block(k, after, target_.packs, scratch);
+        ready_->run_block(k, after, target_.packs, scratch, must_stop);
       const std::size_t done = std::size_t(double(k + 1) * share_);
       monitor_.done.fetch_add(done - std::size_t(double(k) * share_), std::memory_order_relaxed);
     }
+    monitor_.look_count.fetch_add(look_count, std::memory_order_relaxed);
   }
+
+  bool is_cancelled() const { return monitor_.is_cancelled.load(std::memory_order_relaxed); }
 
   void publish_work() {
     monitor_.flop_count = std::uint64_t(flops_);
@@ -269,6 +296,8 @@ void run_sweeps(Team<Real> &team, const Vector<Sweep> &sweeps, int thread_count,
     if (scratch_packs != 0)
       scratch.emplace(scratch_packs);
     for (const Sweep &sweep : sweeps) {
+      if (team.is_cancelled())
+        return;
       team.lead(sweep);
       team.work(scratch ? scratch->data() : nullptr);
     }
@@ -278,20 +307,24 @@ void run_sweeps(Team<Real> &team, const Vector<Sweep> &sweeps, int thread_count,
   for (int thread = 0; thread < thread_count; ++thread)
     scratch.emplace_back(scratch_packs);
   std::optional<std::barrier<>> barrier;
-  std::exception_ptr failure; // of thread 0; the others read it behind the barrier
+  // Of thread 0; the others read them behind the barrier.
+  std::exception_ptr failure;
+  bool is_cancelled = false;
   on_threads(
       thread_count, [&](int count) { barrier.emplace(count); },
       [&](int thread) {
         for (const Sweep &sweep : sweeps) {
           if (thread == 0) {
+            is_cancelled = team.is_cancelled();
             try {
-              team.lead(sweep);
+              if (!is_cancelled)
+                team.lead(sweep);
             } catch (...) {
               failure = std::current_exception();
             }
           }
           barrier->arrive_and_wait();
-          if (failure)
+          if (failure || is_cancelled)
             return;
           team.work(scratch[std::size_t(thread)].data());
           barrier->arrive_and_wait();
@@ -314,6 +347,7 @@ bool run_operators(const Target<Real> &target, const Vector<Operator> &operators
       plan_sweeps(operators, std::move(all),
                   {low_bits(target.bit_count), block_bits, run, block_targets_max + 1});
   monitor.done = 0;
+  monitor.look_count = 0;
   monitor.total = std::max<std::uint64_t>(1, operators.size() * Team<Real>::progress_unit);
   Team<Real> team(target, operators, monitor);
   const bool is_one_block = block_bits == target.bit_count;

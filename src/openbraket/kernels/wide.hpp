@@ -5,7 +5,6 @@
 #include "operators.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <vector>
 
 namespace openbraket {
@@ -35,21 +34,25 @@ public:
     return 4.0 * double(sizeof(Real)) * double(group_count_) * double(offsets_.size());
   }
 
-  // Leaves the group as it is where it is cancelled.
-  void run_task(std::size_t task, Pack<Real> *packs, const std::atomic<bool> &is_cancelled) const {
+  // Asks must_stop() before each row of the matrix, and wherever memory may be touched first.
+  template <typename MustStop>
+  void run_task(std::size_t task, Pack<Real> *packs, const MustStop &must_stop) const {
     const std::size_t size = offsets_.size();
     const std::size_t first = task * width, count = std::min(width, group_count_ - first);
     std::vector<Pack<double>> in(size), out(size);
     Mask bases[width];
     for (std::size_t g = 0; g < count; ++g)
       bases[g] = deposit(first + g, free_);
-    for (std::size_t j = 0; j < size; ++j)
+    for (std::size_t j = 0; j < size; ++j) {
+      if (must_stop())
+        return;
       for (std::size_t g = 0; g < count; ++g) {
         const Mask x = bases[g] | offsets_[j];
         in[j].set(int(g), Complex(packs[x >> lane_bits<Real>].get(int(x % lane_count<Real>))));
       }
+    }
     for (std::size_t i = 0; i < size; ++i) {
-      if (is_cancelled.load(std::memory_order_relaxed))
+      if (must_stop())
         return;
       Pack<double> sum{Lanes<double>::zero(), Lanes<double>::zero()};
       const Complex *row = op_.values.data() + i * size;
@@ -61,12 +64,15 @@ public:
       }
       out[i] = sum;
     }
-    for (std::size_t i = 0; i < size; ++i)
+    for (std::size_t i = 0; i < size; ++i) {
+      if (must_stop())
+        return;
       for (std::size_t g = 0; g < count; ++g) {
         const Mask x = bases[g] | offsets_[i];
         packs[x >> lane_bits<Real>].set(int(x % lane_count<Real>),
                                         std::complex<Real>(out[i].get(int(g))));
       }
+    }
   }
 
 private:

@@ -158,7 +158,7 @@ def _pauli_strings(observable: tuple[Factor, ...]) -> list[PauliString] | None:
 def _pauli_mean(strings: list[PauliString] | None, means: Means) -> float | None:
     if strings is None:
         return None
-    return sum([means[string] for string in strings]) / math.sqrt(len(strings))
+    return sum(means[string] for string in strings) / math.sqrt(len(strings))
 
 
 def _general_moments(state: StateVector, observable: tuple[Factor, ...]) -> tuple[float, float]:
