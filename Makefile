@@ -55,12 +55,13 @@ $(VENV)/.bench-locked: $(VENV)/.locked requirements-bench.lock
 bench: $(INSTALLED) $(VENV)/.bench-locked  ## Measure; figures go to docs/benchmarks.md by hand.
 	@for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
-NUMERICAL_SOURCES := $(filter-out %bindings.cpp %bindings_rydberg.cpp,$(filter %.cpp,$(KERNEL_SOURCES)))
+STATE_SOURCES := $(patsubst %,src/openbraket/kernels/%.cpp,\
+	fuse gates operators plan reductions rotations state steps sweeps)
 
-arm:  ## Compile the kernels for arm64 and check them under an emulator.
+arm:  ## Compile the state vector for arm64 and check it under an emulator.
 	@mkdir -p build/arm
 	@aarch64-linux-gnu-g++ -std=c++20 -O3 -ffp-contract=fast -Wall -Wextra -Wno-psabi -static -pthread \
-		-Isrc/openbraket/kernels $(NUMERICAL_SOURCES) tests/native/check_kernels.cpp -o build/arm/check
+		-Isrc/openbraket/kernels $(STATE_SOURCES) tests/native/check_kernels.cpp -o build/arm/check
 	@qemu-aarch64-static build/arm/check
 
 format: $(INSTALLED)  ## Format Python and C++.
