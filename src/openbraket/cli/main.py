@@ -2,6 +2,7 @@
 
 import gc
 import math
+import os
 import re
 import sys
 from enum import StrEnum
@@ -241,6 +242,16 @@ def serve(
         list[Path] | None,
         typer.Option(help="File of a device of your own, or of a newer calibration; repeatable."),
     ] = None,
+    s3_endpoint: Annotated[
+        str,
+        typer.Option(
+            help="URL of another S3 store for all objects; its keys come from "
+            "OPENBRAKET_S3_ACCESS_KEY_ID and OPENBRAKET_S3_SECRET_ACCESS_KEY."
+        ),
+    ] = "",
+    s3_region: Annotated[
+        str, typer.Option(help="Region that requests to that store are signed for.")
+    ] = "us-east-1",
     log_level: Annotated[
         LogLevel, typer.Option(help="How much goes to standard error.")
     ] = LogLevel.INFO,
@@ -261,10 +272,15 @@ def serve(
     # Start-up makes objects that stay; collecting among them costs a tenth of its time.
     gc.disable()
     from openbraket.server.log_format import set_up_log
+    from openbraket.server.object_store import read_store_settings
     from openbraket.server.run import run
     from openbraket.server.settings import Settings, cpu_count, memory_bytes_available
 
     set_up_log(log_level.upper(), log_format.value)
+    try:
+        store = read_store_settings(s3_endpoint, s3_region, os.environ)
+    except OpenBraketError as error:
+        fail(error)
     settings = Settings(
         data_dir=data_dir.expanduser(),
         host=host,
@@ -293,6 +309,7 @@ def serve(
         ends_jobs_at_stop=exit_on_stdin_close,
         twin_noise=twin_noise.value,
         device_profiles=tuple(path.expanduser() for path in device_profile or ()),
+        store=store,
     )
 
     def announce(url: str) -> None:

@@ -1,6 +1,6 @@
 """One attempt of a quantum task while it is under way."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from openbraket.base import metrics
@@ -32,10 +32,32 @@ class Run:
     share: Share
     recording: "asyncio.Future[frozenset[str]] | None" = None
 
+    @classmethod
+    def ended_before(cls, task: QuantumTask, started_at: int) -> "Run":
+        """Return an attempt that ended under the last server; it has nothing of the machine."""
+        waiting = WaitingTask(
+            seq=task.seq,
+            id=task.id,
+            account=task.account,
+            device_arn=task.device_arn,
+            status=task.status,
+            attempt=task.attempt,
+            lost_count=task.lost_count,
+            priority=task.priority,
+            memory_bytes=task.memory_bytes,
+            thread_count=task.thread_count,
+        )
+        return cls(waiting, task, task.attempt, started_at, Share(0, 0, is_extra=False))
+
     def is_start_recorded(self) -> bool:
         """Return whether it is certain that the record has met the start."""
         recording = self.recording
         return recording is not None and recording.done() and recording.exception() is None
+
+    def drop_action(self) -> None:
+        """Let go of the program, where the outcome may have to wait for long."""
+        if isinstance(self.task, NewTask):
+            self.task = replace(self.task, action=b"")
 
     def count_start(self) -> None:
         """Count how long the task has waited."""

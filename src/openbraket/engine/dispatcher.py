@@ -14,7 +14,6 @@ outcome, and only with the attempt's number.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
@@ -30,12 +29,14 @@ from openbraket.blobs import LocalBlobs
 from openbraket.engine import states
 from openbraket.engine.attempt import Run
 from openbraket.engine.cancelling import CancelResult, Confirm, cancel
-from openbraket.engine.executors.base import Executor, Failed, Lost, Outcome
-from openbraket.engine.outcomes import Conclusion, conclude, delete_unused
+from openbraket.engine.concluding import RETRY_S_MAX, record_outcome
+from openbraket.engine.executors.base import Executor, Failed, Lost, Outcome, Succeeded
+from openbraket.engine.outcomes import delete_unused
 from openbraket.engine.queue import TaskQueue
 from openbraket.engine.recovery import recover
 from openbraket.engine.room import Room
 from openbraket.engine.states import Status
+from openbraket.engine.uploads import Uploads
 from openbraket.engine.waiters import EndWaiters
 from openbraket.store import quantum_tasks, transitions
 from openbraket.store.database import Database
@@ -43,9 +44,6 @@ from openbraket.store.quantum_tasks import NewTask, QuantumTask, WaitingTask
 
 T = TypeVar("T")
 
-# Waits before a change is tried again that the records refused (a full disk, say).
-RETRY_S_FIRST: Final = 0.1
-RETRY_S_MAX: Final = 5.0
 # How long after its start an attempt is recorded as RUNNING, unless it has ended by then.
 START_RECORD_DELAY_S: Final = 0.01
 
@@ -68,6 +66,7 @@ class Dispatcher:
         start_record_delay_s: How long after its start an attempt is recorded as RUNNING.
         on_progress: Called with task id and finished share, 0 to 1, now and then.
         runner_settings: What every attempt hands to its runner; see `Work.settings`.
+        uploads: Takes results to another object store; None keeps them in the records.
     """
 
     def __init__(
@@ -85,6 +84,7 @@ class Dispatcher:
         start_record_delay_s: float = START_RECORD_DELAY_S,
         on_progress: Callable[[str, float], None] | None = None,
         runner_settings: Mapping[str, str] | None = None,
+        uploads: Uploads | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -96,6 +96,7 @@ class Dispatcher:
         self._start_record_delay_s = start_record_delay_s
         self._on_progress = on_progress
         self._runner_settings = dict(runner_settings or {})
+        self._uploads = uploads
         self._queue = TaskQueue()
         # Waiting tasks whose record still says CREATED.
         self._unqueued: dict[str, None] = {}
@@ -134,9 +135,16 @@ class Dispatcher:
         Raises:
             StoreError: The records cannot be read or written.
         """
-        count = await self._database.write(recover(self._clock))
+        spooled = self._uploads.load() if self._uploads is not None else {}
+        count, resumed = await self._database.write(recover(self._clock, spooled.values()))
         if count:
             _log.warning("recovered %d tasks that were active when the service ended", count)
+        if self._uploads is not None:
+            with self._database.read() as connection:
+                ended = self._uploads.resume(connection, spooled.values(), resumed)
+            for run, outcome in ended:
+                self._running[run.task.id] = run
+                self._spawn(self._finish(run, outcome))
         with self._database.read() as connection:
             for task in quantum_tasks.list_waiting(connection):
                 self._add(task)
@@ -147,6 +155,8 @@ class Dispatcher:
         """Start nothing more, kill the workers and return their tasks to the queue."""
         self._is_stopping = True
         self._stopping.set()
+        if self._uploads is not None:
+            self._uploads.stop()
         await self._executor.stop()
         while self._background:
             await asyncio.wait(self._background)
@@ -226,6 +236,8 @@ class Dispatcher:
         if result is not None and result.status in {Status.CANCELLING, Status.CANCELLED}:
             if run is not None:
                 self._executor.kill(task_id, run.attempt)
+                if self._uploads is not None:
+                    self._uploads.withdraw(task_id)
             else:
                 self._end_waiters.tell(task_id)
         self._wake()
@@ -250,6 +262,8 @@ class Dispatcher:
         self._is_pump_due = False
         # A task on its way back was accepted earlier than some that wait: they let it pass.
         can_start = not self._is_stopping and self._returning_count == 0
+        if self._uploads is not None and self._uploads.is_full:
+            can_start = False
         while can_start and self._executor.free_count > 0:
             task, is_extra = self._queue.first(), False
             if task is not None and not self._room.fits(task):
@@ -390,11 +404,23 @@ class Dispatcher:
                 outcome.log,
                 extra={"arn": run.task.arn},
             )
+        await self._finish(run, outcome)
+
+    async def _finish(self, run: Run, outcome: Outcome) -> None:
+        """Apply an attempt's outcome and tell whoever waits."""
+        task_id = run.task.id
         is_lost = isinstance(outcome, Lost)
         self._returning_count += is_lost
         self._wake()
         try:
-            conclusion = await self._conclude(run, outcome)
+            conclusion = await record_outcome(
+                self._database,
+                run,
+                outcome,
+                clock=self._clock,
+                stopping=self._stopping,
+                uploads=self._uploads,
+            )
         finally:
             self._returning_count -= is_lost
             del self._running[task_id]
@@ -411,30 +437,8 @@ class Dispatcher:
             self._add(replace(run.waiting, lost_count=run.waiting.lost_count + 1))
         if conclusion.unused_blob_ids:
             await asyncio.to_thread(delete_unused, self._blobs, conclusion.unused_blob_ids)
-
-    async def _conclude(self, run: Run, outcome: Outcome) -> Conclusion:
-        """Apply an outcome, again and again while the records refuse it."""
-        retry_s = RETRY_S_FIRST
-        while True:
-            change = conclude(
-                run.task,
-                run.attempt,
-                outcome,
-                lost_count=run.waiting.lost_count,
-                started_at=None if run.is_start_recorded() else run.started_at,
-                clock=self._clock,
-                is_stopping=self._is_stopping,
-            )
-            try:
-                return await self._database.write(change)
-            except StoreError as error:
-                _log.error("the outcome of quantum task %s waits: %s", run.task.id, error)
-                if self._is_stopping:
-                    # The record waits or says RUNNING; the next start runs the task again.
-                    return Conclusion(None, ())
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), retry_s)
-            retry_s = min(2 * retry_s, RETRY_S_MAX)
+        if self._uploads is not None and isinstance(outcome, Succeeded):
+            await self._uploads.finish(run, outcome, conclusion.status)
 
     async def _refuse(self, waiting: WaitingTask, reason: str) -> None:
         try:

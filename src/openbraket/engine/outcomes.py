@@ -47,6 +47,7 @@ def conclude(
     started_at: int | None,
     clock: Callable[[], int],
     is_stopping: bool,
+    is_elsewhere: bool = False,
 ) -> Callable[[Connection], Conclusion]:
     """Return the change that applies an outcome, for `Database.write`.
 
@@ -62,6 +63,8 @@ def conclude(
             recorded in the same transaction. None where the record has met it.
         clock: Milliseconds since the epoch.
         is_stopping: Whether the server's own stop killed the worker.
+        is_elsewhere: Whether the contents are objects of another store already: here nothing is
+            published, and `unused_blob_ids` stays empty.
 
     Returns:
         The change.
@@ -75,7 +78,7 @@ def conclude(
             transitions.apply(connection, states.START, task.id, at=started_at, attempt=attempt)
         match outcome:
             case Succeeded():
-                if buckets.get_bucket(connection, task.output_bucket) is None:
+                if not is_elsewhere and not _has_bucket(connection, task.output_bucket):
                     reason = f"The output bucket {task.output_bucket} no longer exists."
                     status = _fail(connection, task, attempt, reason, now)
                 elif transitions.apply(
@@ -87,7 +90,7 @@ def conclude(
                     failure_reason=outcome.failure_reason,
                     num_successful_shots=outcome.num_successful_shots,
                 ):
-                    replaced = _publish(connection, task, outcome, now)
+                    replaced = () if is_elsewhere else _publish(connection, task, outcome, now)
                     is_complete = outcome.failure_reason is None
                     return Conclusion(Status.COMPLETED if is_complete else Status.FAILED, replaced)
             case Failed():
@@ -100,8 +103,9 @@ def conclude(
             connection, states.END_CANCELLED, task.id, at=now, attempt=attempt
         ):
             status = Status.CANCELLED
-        unused = _unnamed(connection, task, outcome) if isinstance(outcome, Succeeded) else ()
-        return Conclusion(status, unused)
+        if is_elsewhere or not isinstance(outcome, Succeeded):
+            return Conclusion(status, ())
+        return Conclusion(status, _unnamed(connection, task, outcome))
 
     return work
 
@@ -118,6 +122,10 @@ def delete_unused(blobs: LocalBlobs, blob_ids: Iterable[str]) -> None:
 def describe_exit(status: int) -> str:
     """Return how a process ended, in words: `signal 9` or `exit status 1`."""
     return f"signal {-status}" if status < 0 else f"exit status {status}"
+
+
+def _has_bucket(connection: Connection, name: str) -> bool:
+    return buckets.get_bucket(connection, name) is not None
 
 
 def _publish(

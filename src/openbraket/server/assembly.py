@@ -16,16 +16,19 @@ from openbraket.devices import FOLDER_NAME, Catalogue, Device, install_profiles
 from openbraket.engine.availability import Availability
 from openbraket.engine.dispatcher import Dispatcher
 from openbraket.engine.executors.local import LocalExecutor
+from openbraket.engine.uploads import Uploads
 from openbraket.programs.ahs import AhsParameters
 from openbraket.server.gateway import BASE_HOSTS, Binding, Gateway
 from openbraket.server.jobs import build_jobs, prepare_environment
 from openbraket.server.keys import KeyRing
+from openbraket.server.object_store import open_store, open_uploads
 from openbraket.server.retention_chore import forget_records_forever
 from openbraket.server.settings import Settings
 from openbraket.server.token_chore import forget_tokens_forever
 from openbraket.services import braket, ecr, iam, logs, s3, sts
 from openbraket.services.braket.quotas import Throttle
 from openbraket.services.context import Handler, Resources
+from openbraket.services.s3.elsewhere import refusing
 from openbraket.store import objects
 from openbraket.store.database import DATABASE_NAME, Database
 from openbraket.wire.service import Service
@@ -78,6 +81,8 @@ async def assemble(
         _check_address(settings, keys)
         is_durable = settings.durability == "full"
         blobs = LocalBlobs(settings.data_dir, is_durable=is_durable)
+        remote = open_store(settings)
+        uploads = open_uploads(settings, remote, blobs)
         dispatcher = Dispatcher(
             database,
             blobs,
@@ -98,6 +103,7 @@ async def assemble(
                 "twin_noise": settings.twin_noise,
                 "device_profiles": str(profiles) if settings.device_profiles else "",
             },
+            uploads=uploads,
         )
         catalogue = catalogue or Catalogue(folder=profiles)
         availability = Availability(catalogue, respects_windows=settings.respects_windows)
@@ -108,6 +114,7 @@ async def assemble(
             dispatcher=dispatcher,
             catalogue=catalogue,
             endpoint_url=endpoint_url,
+            remote=remote,
         )
 
         def set_closed(device_arns: frozenset[str]) -> None:
@@ -132,13 +139,14 @@ async def assemble(
                 is_lenient=settings.is_lenient,
             ),
             jobs=jobs,
+            remote=remote,
         )
         sender = await _start_events(settings, database, catalogue, availability)
         await dispatcher.start()
         await jobs.start()
         throttle = Throttle(time.monotonic) if settings.has_aws_quotas else None
         chores = [
-            asyncio.create_task(_sweep(database, blobs)),
+            asyncio.create_task(_sweep(database, blobs, uploads)),
             asyncio.create_task(availability.watch(database, set_closed)),
             asyncio.create_task(forget_tokens_forever(database, now_ms)),
         ]
@@ -149,7 +157,8 @@ async def assemble(
             preparing = prepare_environment(settings.data_dir / "environments")
             chores.append(asyncio.create_task(preparing))
         try:
-            yield Gateway(_bindings(), resources, keys, account=settings.account, throttle=throttle)
+            bindings = _bindings(is_elsewhere=remote is not None)
+            yield Gateway(bindings, resources, keys, account=settings.account, throttle=throttle)
         finally:
             for chore in chores:
                 chore.cancel()
@@ -159,6 +168,8 @@ async def assemble(
             await dispatcher.stop()
             if sender is not None:
                 await sender.stop()
+            if remote is not None:
+                remote.close()
     finally:
         database.close()
 
@@ -219,13 +230,13 @@ class _Bindings(Mapping[str, Binding]):
         return len(self._operations)
 
 
-def _bindings() -> Mapping[str, Binding]:
+def _bindings(*, is_elsewhere: bool) -> Mapping[str, Binding]:
     bindings = _Bindings({
         "braket": braket.OPERATIONS,
         "ecr": ecr.OPERATIONS,
         "iam": iam.OPERATIONS,
         "logs": logs.OPERATIONS,
-        "s3": s3.OPERATIONS,
+        "s3": refusing(s3.OPERATIONS) if is_elsewhere else s3.OPERATIONS,
         "sts": sts.OPERATIONS,
     })
     # Every client needs these; the others only those that run jobs.
@@ -247,7 +258,7 @@ def _check_address(settings: Settings, keys: KeyRing) -> None:
         )
 
 
-async def _sweep(database: Database, blobs: LocalBlobs) -> None:
+async def _sweep(database: Database, blobs: LocalBlobs, uploads: Uploads | None) -> None:
     """Remove the contents that a crash left without a record.
 
     Only files older than this process are looked at: what is being written now has no record yet.
@@ -257,6 +268,8 @@ async def _sweep(database: Database, blobs: LocalBlobs) -> None:
     def work() -> int:
         with database.read() as connection:
             known = objects.known_blob_ids(connection)
+        if uploads is not None:
+            known |= uploads.kept_blob_ids()
         return blobs.sweep(known, older_than_s=time.time() - began + _FILE_TIME_GRAIN_S)
 
     try:

@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from openbraket.blobs import LocalBlobs
+from openbraket.blobs.remote import RemoteObjects
 from openbraket.devices import Catalogue
 from openbraket.engine.dispatcher import Dispatcher
 from openbraket.engine.jobs.dispatcher import JobDispatcher
@@ -31,6 +32,7 @@ def build_jobs(
     dispatcher: Dispatcher,
     catalogue: Catalogue,
     endpoint_url: str,
+    remote: RemoteObjects | None = None,
 ) -> JobDispatcher:
     """Return the dispatcher of hybrid jobs, not started yet.
 
@@ -41,6 +43,7 @@ def build_jobs(
         dispatcher: Of quantum tasks; cancels those of jobs.
         catalogue: The devices.
         endpoint_url: Where clients inside jobs reach this server.
+        remote: The store of all objects, where that is another one.
     """
     memory_bytes = settings.memory_bytes_max
     count = settings.job_instance_count_max
@@ -59,27 +62,33 @@ def build_jobs(
             inactivity_s=settings.job_inactivity_s,
             failed_kept_s=settings.failed_jobs_kept_s,
             ends_with_server=settings.ends_jobs_at_stop,
-            environment=client_environment(endpoint_url),
+            environment=client_environment(
+                endpoint_url, store_url="" if remote is None else remote.endpoint_url
+            ),
         ),
         cancel_task=dispatcher.cancel,
+        remote=remote,
     )
     return JobDispatcher(resources, has_priority=processors.__contains__)
 
 
-def client_environment(endpoint_url: str) -> dict[str, str]:
+def client_environment(endpoint_url: str, *, store_url: str = "") -> dict[str, str]:
     """Return the variables that point a job's clients at this service.
 
     Args:
         endpoint_url: For example `http://127.0.0.1:4567`.
+        store_url: Where the objects are; "" where this service has them.
     """
-    host = urlsplit(endpoint_url).hostname or ""
-    return {
+    urls = [endpoint_url, store_url] if store_url else [endpoint_url]
+    hosts = ",".join(dict.fromkeys(urlsplit(url).hostname or "" for url in urls))
+    store = {"AWS_ENDPOINT_URL_S3": store_url} if store_url else {}
+    return store | {
         "AWS_ENDPOINT_URL": endpoint_url,
         "BRAKET_ENDPOINT": endpoint_url,
         "BRAKET_PRICE_OFFERS_URL": endpoint_url + pricing.PATH,
         # A proxy for the world outside does not know this address.
-        "NO_PROXY": host,
-        "no_proxy": host,
+        "NO_PROXY": hosts,
+        "no_proxy": hosts,
     }
 
 

@@ -1,13 +1,30 @@
 """What an operator chooses at start-up."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
 ACCOUNT_DEFAULT: Final = "000000000000"
 PORT_DEFAULT: Final = 4567
 _MEMORY_SHARE: Final = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """An S3 store that keeps all objects in place of the data directory.
+
+    Attributes:
+        endpoint_url: Where it answers.
+        region: What requests are signed for.
+        access_key: Id of the service's key there.
+        secret_key: The key's secret.
+    """
+
+    endpoint_url: str
+    region: str
+    access_key: str
+    secret_key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,7 @@ class Settings:
         job_inactivity_s: How long a job keeps a quantum processor's priority without submitting a
             task, in seconds.
         failed_jobs_kept_s: How long the directories of failed jobs are kept, in seconds.
+        store: Where the objects are, where that is another S3 store.
         ends_jobs_at_stop: Whether a clean stop ends the running jobs; otherwise they go on, and
             the next start finds them.
         twin_noise: Whether twins of processors have their devices' errors, where a task does not
@@ -76,6 +94,7 @@ class Settings:
     ends_jobs_at_stop: bool = False
     twin_noise: Literal["off", "calibrated"] = "calibrated"
     device_profiles: tuple[Path, ...] = ()
+    store: StoreSettings | None = None
 
 
 def cpu_count() -> int:

@@ -15,6 +15,7 @@ from openbraket.programs.ahs import DEVICE_AS_IT_IS, AhsParameters
 
 if TYPE_CHECKING:
     from openbraket.blobs import LocalBlobs
+    from openbraket.blobs.remote import RemoteObjects
     from openbraket.devices import Catalogue
     from openbraket.engine.availability import Availability
     from openbraket.engine.dispatcher import Dispatcher
@@ -44,6 +45,7 @@ class Resources:
             with CANCELLED, without any effect, instead of being refused.
         ahs: How analog tasks are simulated that do not say it themselves.
         jobs: The same door for hybrid jobs; None lets all of them wait.
+        remote: The store of all objects, where that is another one.
     """
 
     database: Database
@@ -59,6 +61,7 @@ class Resources:
     accepts_cancel_of_ended: bool = False
     ahs: AhsParameters = DEVICE_AS_IT_IS
     jobs: JobDispatcher | None = None
+    remote: RemoteObjects | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,11 @@ class Context:
     def blobs(self) -> LocalBlobs:
         """The contents of objects."""
         return self.resources.blobs
+
+    @property
+    def remote(self) -> RemoteObjects | None:
+        """The store of all objects, where that is another one."""
+        return self.resources.remote
 
     @property
     def catalogue(self) -> Catalogue:

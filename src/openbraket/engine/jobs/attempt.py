@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -22,7 +23,7 @@ from sqlalchemy import Connection
 from openbraket.base.errors import StoreError
 from openbraket.base.s3_uri import S3Location, parse_s3_uri
 from openbraket.engine import job_states
-from openbraket.engine.jobs import credentials, staging
+from openbraket.engine.jobs import credentials, elsewhere, staging
 from openbraket.engine.jobs.job_log import JobLog
 from openbraket.engine.jobs.results import (
     Checkpoints,
@@ -205,18 +206,10 @@ class Attempt:
             await asyncio.to_thread(resources.runtime.start, self._directory, spec, number)
 
     async def _stage(self, bytes_max: int) -> None:
+        stage = partial(elsewhere.stage, self._resources, self._configuration, self._directory)
         for tries_left in reversed(range(staging.TRIES_MAX)):
-            files = await self._again(
-                lambda: self._resources.database.read_aside(
-                    lambda connection: staging.plan(
-                        connection, self._configuration, self._directory, bytes_max=bytes_max
-                    )
-                )
-            )
             try:
-                await asyncio.to_thread(
-                    staging.copy, files, self._resources.blobs, is_wanted=self._is_wanted
-                )
+                await self._again(lambda: stage(bytes_max=bytes_max, is_wanted=self._is_wanted))
             except FileNotFoundError:
                 if not tries_left:
                     raise
@@ -326,13 +319,21 @@ class Attempt:
             _log.error("checkpoints of job %s wait: %s", self._job.id, error)
 
     def _write_checkpoints(self, produced: Sequence[Produced]) -> "asyncio.Future[list[str]]":
+        remote = self._resources.remote
+        if remote is not None:
+            put = partial(elsewhere.put_wanted, self._resources, self._holds_record)
+            return remote.submit(put, remote, produced)
+
         def work(connection: Connection) -> list[str]:
-            job = jobs.get(connection, self._job.id)
-            if job is None or job.attempt != self._job.attempt or job.status not in _LIVE:
+            if not self._holds_record(connection):
                 return [item.blob.id for item in produced]
             return publish(connection, produced, now=self._resources.clock())
 
         return self._resources.database.submit(work)
+
+    def _holds_record(self, connection: Connection) -> bool:
+        job = jobs.get(connection, self._job.id)
+        return job is not None and job.attempt == self._job.attempt and job.status in _LIVE
 
     async def _look_for_activity(self) -> None:
         """Take the device's priority from a job that submits no tasks."""
@@ -381,6 +382,11 @@ class Attempt:
             except StoreError as error:
                 reason = f"InternalServerError: The results were not stored: {error}"
                 verdict = replace(verdict, failure=verdict.failure or reason)
+        remote = self._resources.remote
+        if remote is not None:
+            blobs = self._resources.blobs
+            failure = await elsewhere.upload(remote, blobs, produced, pause=self._pause)
+            verdict = replace(verdict, failure=verdict.failure or failure)
         status, unused = await self._conclude(verdict, produced)
         if unused:
             await asyncio.to_thread(delete_unused, self._resources.blobs, unused)
@@ -389,6 +395,20 @@ class Attempt:
         is_kept = status == "FAILED" and self._settings.failed_kept_s > 0
         if not is_kept:
             await asyncio.to_thread(shutil.rmtree, self._directory.path.parent, ignore_errors=True)
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait while the store is away; False where the job is cancelled.
+
+        Raises:
+            _Detached: The server stops; the next start stores the results.
+        """
+        if not self._stop_reason and not self._is_detaching:
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), seconds)
+        if self._is_detaching or self._stop_reason == "server":
+            raise _Detached
+        return not self._stop_reason
 
     async def _store_results(self) -> list[Produced]:
         await self._note("UPLOADING_RESULTS")
@@ -412,10 +432,12 @@ class Attempt:
     ) -> tuple[str | None, list[str]]:
         """End the record, once; return its status, and the contents that nobody names."""
         job, resources = self._job, self._resources
+        local = produced if resources.remote is None else ()
+        uploaded = [item.blob.id for item in produced if not local]
 
         def work(connection: Connection) -> tuple[str | None, list[str]]:
             now = resources.clock()
-            failure = verdict.failure or missing_bucket(connection, produced)
+            failure = verdict.failure or missing_bucket(connection, local)
             transition = job_states.COMPLETE if failure is None else job_states.FAIL
             for tried in (transition, job_states.END_CANCELLED):
                 if jobs.apply(
@@ -429,7 +451,7 @@ class Attempt:
                 ):
                     session_keys.delete_keys(connection, job.id)
                     job_instances.delete_instances(connection, job.id)
-                    return tried.target, publish(connection, produced, now=now)
+                    return tried.target, [*uploaded, *publish(connection, local, now=now)]
             return None, [item.blob.id for item in produced]
 
         return await self._again(lambda: resources.database.write(work))

@@ -7,6 +7,7 @@ from typing import Final
 
 from openbraket.base.clock import now_ms
 from openbraket.blobs import LocalBlobs
+from openbraket.blobs.remote import RemoteObjects
 from openbraket.jobs.runtime import Runtime
 from openbraket.store.database import Database
 
@@ -79,6 +80,7 @@ class JobResources:
         settings: What the operator chose.
         cancel_task: Cancels a quantum task by its id.
         clock: Milliseconds since the epoch.
+        remote: The store of all objects, where that is another one.
     """
 
     database: Database
@@ -87,3 +89,4 @@ class JobResources:
     settings: JobSettings
     cancel_task: Callable[[str], Awaitable[object]]
     clock: Callable[[], int] = now_ms
+    remote: RemoteObjects | None = None

@@ -4,12 +4,14 @@ They are copied, never linked: a job owns its files and may write into them, and
 object must not change.
 """
 
+import io
+import itertools
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection
 
@@ -25,6 +27,7 @@ FILE_COUNT_MAX: Final = 100_000
 # An object that is replaced while it is looked up is looked up again.
 TRIES_MAX: Final = 3
 _PAGE: Final = 1000
+_PIECE_BYTES: Final = 1 << 20
 _NAME_BYTES_MAX: Final = 255
 
 
@@ -40,15 +43,66 @@ class StagedFile:
         blob_id: The object's content.
         size: Its length in bytes.
         target: The file to make.
+        location: Bucket and key where the object is in another store, which has no `blob_id`.
     """
 
     blob_id: str
     size: int
     target: Path
+    location: tuple[str, str] = ("", "")
+
+
+class Source(Protocol):
+    """Where a job's objects come from."""
+
+    def find(self, bucket: str, key: str) -> StagedFile | None:
+        """Return an object without a target, None where there is none."""
+
+    def list(self, bucket: str, prefix: str) -> Iterator[tuple[str, StagedFile]]:
+        """Yield the key of each object below a prefix, with its object and no target."""
+
+
+class LocalSource:
+    """The objects of this service.
+
+    Args:
+        connection: On one snapshot.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def find(self, bucket: str, key: str) -> StagedFile | None:
+        """Return an object without a target, None where there is none."""
+        found = objects.get_object(self._connection, bucket=bucket, key=key)
+        return None if found is None else StagedFile(found.blob_id, found.size, Path())
+
+    def list(self, bucket: str, prefix: str) -> Iterator[tuple[str, StagedFile]]:
+        """Yield the key of each object below a prefix, with its object and no target.
+
+        Raises:
+            StagingError: There are more than `FILE_COUNT_MAX`.
+        """
+        start: str | None = ""
+        count = 0
+        while start is not None:
+            page = objects.list_objects(
+                self._connection, bucket=bucket, prefix=prefix, start=start, count_max=_PAGE
+            )
+            count += len(page.objects)
+            if count > FILE_COUNT_MAX:
+                raise StagingError(
+                    f"ClientError: s3://{bucket}/{prefix} has more than {FILE_COUNT_MAX} objects"
+                )
+            for listed in page.objects:
+                found = self.find(bucket, listed.key)
+                if found is not None:
+                    yield listed.key, found
+            start = page.next_start
 
 
 def plan(
-    connection: Connection,
+    source: Source,
     configuration: Mapping[str, Any],
     directory: JobDirectory,
     *,
@@ -57,7 +111,7 @@ def plan(
     """Return every file that a job's instances are to find.
 
     Args:
-        connection: On one snapshot.
+        source: Where the objects are.
         configuration: As GetJob gives it back.
         directory: The attempt's.
         bytes_max: What all files together may have, in bytes.
@@ -69,11 +123,11 @@ def plan(
         StagingError: The script or a channel's data is not there, a key is no file name, or there
             is too much.
     """
-    files = _script(connection, configuration, directory)
+    files = _script(source, configuration, directory)
     for channel in configuration.get("inputDataConfig", ()):
-        files += _channel(connection, channel, directory)
+        files += _channel(source, channel, directory)
     if (checkpoints := configuration.get("checkpointConfig")) is not None:
-        files += _checkpoints(connection, checkpoints["s3Uri"], directory)
+        files += _checkpoints(source, checkpoints["s3Uri"], directory)
     size = sum(file.size for file in files)
     if len(files) > FILE_COUNT_MAX:
         raise StagingError(
@@ -87,13 +141,16 @@ def plan(
 
 
 def copy(
-    files: list[StagedFile], blobs: LocalBlobs, *, is_wanted: Callable[[], bool] = lambda: True
+    files: list[StagedFile],
+    read: Callable[[StagedFile], Iterator[bytes]],
+    *,
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> None:
     """Copy the contents to their files, which only the owner may read; blocks.
 
     Args:
         files: What `plan` returned.
-        blobs: The contents.
+        read: Gives a file's bytes.
         is_wanted: Asked between files; copying ends early when it is False.
 
     Raises:
@@ -103,94 +160,93 @@ def copy(
     for file in files:
         if not is_wanted():
             return
-        with blobs.path(file.blob_id).open("rb") as source:
-            try:
-                file.target.parent.mkdir(parents=True, exist_ok=True)
-                descriptor = os.open(
-                    file.target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
-                )
-                with os.fdopen(descriptor, "wb") as target:
-                    shutil.copyfileobj(source, target, 1 << 20)
-            except OSError as error:
-                raise StagingError(
-                    f"ClientError: {file.target.name} cannot be written to the job's volume: "
-                    f"{error.strerror}"
-                ) from error
+        # The first piece now: what is not there any more leaves no file.
+        pieces = read(file)
+        first = next(pieces, b"")
+        with _writing(file):
+            file.target.parent.mkdir(parents=True, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            target = io.FileIO(os.open(file.target, flags, 0o600), "wb")
+        with target:
+            for piece in itertools.chain((first,), pieces):
+                with _writing(file):
+                    _write_all(target, piece)
 
 
-def find_objects(
-    connection: Connection, bucket: str, prefix: str
-) -> Iterator[tuple[str, StagedFile]]:
-    """Yield the key of each object below a prefix, with its content and no target.
+def _write_all(target: io.FileIO, piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[target.write(view) :]
+
+
+def read_local(blobs: LocalBlobs, file: StagedFile) -> Iterator[bytes]:
+    """Yield the bytes of a content; blocks.
 
     Raises:
-        StagingError: There are more than `FILE_COUNT_MAX`.
+        FileNotFoundError: It has gone since it was looked up.
     """
-    start: str | None = ""
-    count = 0
-    while start is not None:
-        page = objects.list_objects(
-            connection, bucket=bucket, prefix=prefix, start=start, count_max=_PAGE
-        )
-        count += len(page.objects)
-        if count > FILE_COUNT_MAX:
-            raise StagingError(
-                f"ClientError: s3://{bucket}/{prefix} has more than {FILE_COUNT_MAX} objects"
-            )
-        for listed in page.objects:
-            found = objects.get_object(connection, bucket=bucket, key=listed.key)
-            if found is not None:
-                yield listed.key, StagedFile(found.blob_id, found.size, Path())
-        start = page.next_start
+    with blobs.path(file.blob_id).open("rb", buffering=0) as source:
+        while piece := source.read(_PIECE_BYTES):
+            yield piece
+
+
+@contextmanager
+def _writing(file: StagedFile) -> Iterator[None]:
+    """Tell failures of a job's own volume.
+
+    Raises:
+        StagingError: The file cannot be made or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StagingError(
+            f"ClientError: {file.target.name} cannot be written to the job's volume: "
+            f"{error.strerror}"
+        ) from error
 
 
 def _script(
-    connection: Connection, configuration: Mapping[str, Any], directory: JobDirectory
+    source: Source, configuration: Mapping[str, Any], directory: JobDirectory
 ) -> list[StagedFile]:
     script = configuration["algorithmSpecification"].get("scriptModeConfig")
     if script is None:
         return []
     bucket, key = _location(script["s3Uri"])
-    found = objects.get_object(connection, bucket=bucket, key=key)
+    found = source.find(bucket, key)
     name = script_file(script)
     if found is None or not name:
         raise StagingError(f"ClientError: The script {script['s3Uri']} does not exist")
     if name in {".", ".."} or "\0" in name or len(name.encode()) > _NAME_BYTES_MAX:
         raise StagingError(f"ClientError: {name[:64]!r} of {script['s3Uri'][:256]} is no file name")
-    return [StagedFile(found.blob_id, found.size, directory.script / name)]
+    return [replace(found, target=directory.script / name)]
 
 
 def _channel(
-    connection: Connection, channel: Mapping[str, Any], directory: JobDirectory
+    source: Source, channel: Mapping[str, Any], directory: JobDirectory
 ) -> list[StagedFile]:
     name = channel["channelName"]
     bucket, prefix = _location(channel["dataSource"]["s3DataSource"]["s3Uri"])
-    found = dict(find_objects(connection, bucket, prefix))
+    found = dict(source.list(bucket, prefix))
     try:
         paths = relative_paths(name, prefix, found)
     except ValueError as error:
         raise StagingError(f"ClientError: {error}") from error
     folder = directory.channel(name)
-    return [
-        StagedFile(found[key].blob_id, found[key].size, folder / path)
-        for key, path in paths.items()
-    ]
+    return [replace(found[key], target=folder / path) for key, path in paths.items()]
 
 
-def _checkpoints(connection: Connection, uri: str, directory: JobDirectory) -> list[StagedFile]:
+def _checkpoints(source: Source, uri: str, directory: JobDirectory) -> list[StagedFile]:
     location = _location(uri)
     prefix = location.below("")
-    found = dict(find_objects(connection, location.bucket, prefix))
+    found = dict(source.list(location.bucket, prefix))
     if all(key.endswith("/") for key in found):
         return []
     try:
         paths = relative_paths("checkpoints", prefix, found)
     except ValueError as error:
         raise StagingError(f"ClientError: {error}") from error
-    return [
-        StagedFile(found[key].blob_id, found[key].size, directory.checkpoints / path)
-        for key, path in paths.items()
-    ]
+    return [replace(found[key], target=directory.checkpoints / path) for key, path in paths.items()]
 
 
 def _location(uri: str) -> S3Location:

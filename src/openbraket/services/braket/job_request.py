@@ -13,6 +13,8 @@ from sqlalchemy import Connection
 
 from openbraket.base.ids import new_id, parse_arn
 from openbraket.base.s3_uri import S3Location
+from openbraket.blobs.remote import RemoteObjects
+from openbraket.services.braket import elsewhere
 from openbraket.services.braket.associations import check_associations
 from openbraket.services.braket.quantum_tasks import usable_device
 from openbraket.services.braket.s3_uris import read_s3_uri
@@ -116,6 +118,21 @@ def require_locations(connection: Connection, context: Context, params: dict[str
         raise InvalidRequestError(
             f"The script {script['s3Uri']} of scriptModeConfig does not exist."
         )
+
+
+async def require_remote_locations(remote: RemoteObjects, params: dict[str, Any]) -> None:
+    """Check the same in another store, before anything is recorded.
+
+    Args:
+        remote: The store.
+        params: Input of CreateJob, checked.
+
+    Raises:
+        InvalidRequestError: ValidationException; names the location.
+        ObjectsAwayError: The store does not say; the client may try again.
+    """
+    locations = _locations(params)
+    await elsewhere.require_locations(remote, locations, locations.get("scriptModeConfig.s3Uri"))
 
 
 def _check_device(context: Context, device: str) -> str:

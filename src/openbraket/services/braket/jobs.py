@@ -16,7 +16,11 @@ from openbraket.services.braket.filters import (
 )
 from openbraket.services.braket.find_resource import find_job
 from openbraket.services.braket.idempotency import Plan, run_once
-from openbraket.services.braket.job_request import check_request, require_locations
+from openbraket.services.braket.job_request import (
+    check_request,
+    require_locations,
+    require_remote_locations,
+)
 from openbraket.services.braket.quotas import require_instance_room, require_job_room
 from openbraket.services.context import Context
 from openbraket.services.errors import ModeledError
@@ -43,9 +47,12 @@ async def create_job(context: Context, params: dict[str, Any]) -> dict[str, Any]
         new_job = check_request(context, params)
         device = context.catalogue.get(new_job.device_arn, region=context.region)
         has_priority = device is not None and device.type == "QPU"
+        if context.remote is not None:
+            await require_remote_locations(context.remote, params)
 
         def record(connection: Connection) -> Job:
-            require_locations(connection, context, params)
+            if context.remote is None:
+                require_locations(connection, context, params)
             if context.has_aws_quotas:
                 _require_room(connection, new_job, params["instanceConfig"])
             return jobs.create(connection, new_job, has_priority=has_priority)

@@ -17,7 +17,7 @@ from openbraket.programs.ahs import AhsParameters, read_ahs_parameters
 from openbraket.programs.check import Checked, check_program, may_take_long, rules_of
 from openbraket.programs.parameters import check_parameters, read_document, read_parameters
 from openbraket.programs.settings import TaskSettings, read_settings
-from openbraket.services.braket import quotas
+from openbraket.services.braket import elsewhere, quotas
 from openbraket.services.braket.associations import check_associations
 from openbraket.services.braket.device_parameters import check_device_parameters
 from openbraket.services.braket.devices import PRIORITIES, shown_size
@@ -81,9 +81,13 @@ async def create_quantum_task(context: Context, params: dict[str, Any]) -> dict[
 
     async def check() -> Plan[WaitingTask]:
         new_task, device = await _check_request(context, params)
+        if context.remote is not None:
+            bucket = new_task.output_bucket
+            await elsewhere.require_bucket(context.remote, bucket, what=bucket)
 
         def record(connection: Connection) -> WaitingTask:
-            _require_bucket(connection, context, new_task.output_bucket)
+            if context.remote is None:
+                _require_bucket(connection, context, new_task.output_bucket)
             if "jobToken" in params:
                 # Read again: the job may have ended since.
                 _find_job(connection, context, params["jobToken"])
