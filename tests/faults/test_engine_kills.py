@@ -1,97 +1,19 @@
 """kill -9 of the server and of workers: nothing accepted is lost, nothing happens twice."""
 
 import contextlib
-import json
 import os
 import random
-import select
 import signal
-import subprocess
-import sys
 import time
-from collections import Counter
-from pathlib import Path
 
 import psutil
 import pytest
 
 from openbraket.engine.dispatcher import START_RECORD_DELAY_S
-from openbraket.store import objects, quantum_tasks
-from openbraket.store.database import Database
+from support.engine_process import Records, Server
 
-HERE = Path(__file__).parent
-RUNNERS = HERE.parent / "unit" / "engine" / "runners"
-WAIT_S = 60
 # By then an attempt that was seen to run is recorded as RUNNING.
 START_RECORDED_S = 10 * START_RECORD_DELAY_S
-
-
-class Server:
-    """One engine process on a data directory."""
-
-    def __init__(self, data_dir, worker_count=2):
-        self.data_dir = data_dir
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "engine_server.py"), str(data_dir), str(worker_count)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(RUNNERS)},
-        )
-        self.lines = []
-        self.buffer = b""
-        self.wait_for("ready")
-
-    def wait_for(self, kind):
-        """Return the next answer of a kind, keeping the others."""
-        while True:
-            for index, line in enumerate(self.lines):
-                if kind in line:
-                    return self.lines.pop(index)[kind]
-            assert select.select([self.process.stdout], [], [], WAIT_S)[0], f"no {kind} came"
-            data = os.read(self.process.stdout.fileno(), 65536)
-            assert data, f"the server ended before {kind} came"
-            *whole, self.buffer = (self.buffer + data).split(b"\n")
-            self.lines += [json.loads(line) for line in whole]
-
-    def order(self, kind, op, **values):
-        self.process.stdin.write(json.dumps({"op": op, **values}).encode() + b"\n")
-        self.process.stdin.flush()
-        return self.wait_for(kind)
-
-    def create(self, **action):
-        return self.order("created", "create", action=action)
-
-    def workers(self):
-        return self.order("workers", "workers")
-
-    def kill(self):
-        """Kill the server and wait until its workers are gone, too."""
-        descendants = psutil.Process(self.process.pid).children(recursive=True)
-        self.process.kill()
-        self.close()
-        for process in descendants:
-            wait_until_gone(process.pid)
-
-    def stop(self):
-        self.process.stdin.close()
-        assert self.process.wait(WAIT_S) == 0
-        self.close()
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait(WAIT_S)
-
-
-def wait_until_gone(pid):
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        assert select.select([descriptor], [], [], WAIT_S)[0], f"process {pid} still runs"
-    finally:
-        os.close(descriptor)
 
 
 @pytest.fixture
@@ -112,38 +34,6 @@ def servers(data_dir):
     for server in started:
         if server.process.poll() is None:
             server.kill()
-
-
-class Records:
-    """What the records of a stopped server say."""
-
-    def __init__(self, data_dir):
-        database = Database.open(data_dir / "openbraket.sqlite3", durability="normal")
-        with database.read() as connection:
-            page = quantum_tasks.search(
-                connection, account="000000000000", region="us-east-1", limit=1000
-            )
-            self.tasks = {task.id: task for task in page.items}
-            self.objects = {
-                task_id: objects.get_object(
-                    connection, bucket="bucket", key=f"tasks/{task_id}/results.json"
-                )
-                for task_id in self.tasks
-            }
-            listed = objects.list_objects(connection, bucket="bucket", count_max=10_000)
-            self.all_keys = [item.key for item in listed.objects]
-        database.close()
-        self.data_dir = data_dir
-
-    def statuses(self, task_ids):
-        return Counter(self.tasks[task_id].status for task_id in task_ids)
-
-    def key_count(self, task_id):
-        return sum(key.startswith(f"tasks/{task_id}/") for key in self.all_keys)
-
-    def content(self, task_id):
-        blob_id = self.objects[task_id].blob_id
-        return json.loads((self.data_dir / "objects/objects" / blob_id[:2] / blob_id).read_bytes())
 
 
 def test_killed_server_takes_its_running_workers_along_and_recovers(servers, data_dir):

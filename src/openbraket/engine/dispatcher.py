@@ -394,7 +394,8 @@ class Dispatcher:
         """See one attempt to its end."""
         outcome = await ended
         task_id = run.task.id
-        if self._unrecorded.get(task_id) is run:
+        if self._uploads is None and self._unrecorded.get(task_id) is run:
+            # Where the outcome may have to wait for the store, the start is recorded all the same.
             del self._unrecorded[task_id]
         self._room.give_back(run.share)
         if isinstance(outcome, Failed) and outcome.log is not None:
@@ -423,6 +424,8 @@ class Dispatcher:
             )
         finally:
             self._returning_count -= is_lost
+            if self._unrecorded.get(task_id) is run:
+                del self._unrecorded[task_id]
             del self._running[task_id]
             self._end_waiters.tell(task_id)
             self._wake()

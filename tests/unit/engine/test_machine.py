@@ -48,7 +48,12 @@ class TaskMachine(RuleBasedStateMachine):
 
     @initialize(slots=st.integers(1, 3), delay_s=st.sampled_from((0, 1000)))
     def begin(self, slots, delay_s):
-        self.options = {"memory_bytes_max": 100, "start_record_delay_s": delay_s}
+        self.now = 1_000_000
+        self.options = {
+            "memory_bytes_max": 100,
+            "start_record_delay_s": delay_s,
+            "clock": lambda: self.now,
+        }
         self.slots = slots
         self.open(is_new=True)
 
@@ -134,6 +139,11 @@ class TaskMachine(RuleBasedStateMachine):
             self.house.executor.end(task_id, outcomes[end]())
 
         self.run(end_attempt())
+
+    @rule(by_ms=st.sampled_from((1, 1000, 10**9, -1000, -(10**9))))
+    def jump(self, by_ms):
+        """The clock is set, forward or back."""
+        self.now += by_ms
 
     @rule(turns=st.integers(1, 4))
     def turn(self, turns):

@@ -22,7 +22,7 @@ from openbraket.base import metrics
 from openbraket.base.blob import Blob
 from openbraket.base.errors import OpenBraketError
 from openbraket.base.work import Work
-from openbraket.engine.executors import frames
+from openbraket.engine.executors import frames, memory
 from openbraket.engine.executors.base import Failed, Lost, Outcome, StoredObject, Succeeded
 
 # Wait before replacing what died before it was ready, so that a broken set-up does not spin.
@@ -79,6 +79,7 @@ class LocalExecutor:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._is_stopping = False
+        self._is_watching = False
         self._is_ready = False
         self._background: set[asyncio.Task[None]] = set()
 
@@ -115,6 +116,7 @@ class LocalExecutor:
             The outcome; it never raises.
         """
         worker = self._idle.pop()
+        self._watch()
         return worker.begin(work, on_progress)
 
     def kill(self, task_id: str, attempt: int) -> None:
@@ -274,6 +276,22 @@ class LocalExecutor:
             _log.error("the fork server ended unexpectedly; starting it again")
             loop.call_later(delay_s, self._start_fork_server)
 
+    def _watch(self) -> None:
+        """Look at the memory of busy workers, as long as there are any."""
+        if not self._is_watching:
+            self._is_watching = True
+            asyncio.get_running_loop().call_later(memory.LOOK_S, self._look_at_memory)
+
+    def _look_at_memory(self) -> None:
+        self._is_watching = False
+        busy = [worker for worker in self._workers.values() if worker.work is not None]
+        for worker in busy:
+            if (reason := worker.memory_excess()) is not None:
+                worker.verdict = Failed(reason, log=reason)
+                self.kill_worker(worker)
+        if busy and not self._is_stopping:
+            self._watch()
+
     def worker_freed(self, worker: "_Worker") -> None:
         """Take note that a worker can run an attempt."""
         self._idle.append(worker)
@@ -314,6 +332,8 @@ class _Worker(asyncio.Protocol):
         self.number = number
         self.generation = generation
         self.is_doomed = False
+        # What its death means for its attempt, where it is killed for a reason.
+        self.verdict: Failed | None = None
         self.pid = 0
         self.work: Work | None = None
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -374,6 +394,19 @@ class _Worker(asyncio.Protocol):
             self._executor.kill_worker(self)
         self._end_if_gone()
 
+    def memory_excess(self) -> str | None:
+        """Return why the process must be killed for its memory, or None."""
+        if self.work is None or self.is_doomed or not self.pid:
+            return None
+        estimate, used = self.work.memory_bytes, memory.resident_bytes(self.pid)
+        limit = memory.limit_bytes(estimate)
+        if used <= limit:
+            return None
+        return (
+            f"The simulation used {used} bytes of memory where {estimate} were estimated; "
+            f"the limit is {limit}."
+        )
+
     def abandon(self) -> None:
         """End the attempt of a process that cannot be waited for."""
         self._resolve(Lost(_SIGKILLED))
@@ -389,7 +422,7 @@ class _Worker(asyncio.Protocol):
         if self.status is None or not self.closed.done():
             return
         self._executor.worker_ended(self)
-        self._resolve(Lost(self.status))
+        self._resolve(self.verdict or Lost(self.status))
 
     def _end(self, outcome: Outcome) -> None:
         self._resolve(outcome)

@@ -10,7 +10,7 @@ from openbraket.base.errors import ProgramError
 from openbraket.base.work import ResultObject, RunnerOutput, Work
 
 
-def run(work: Work, report) -> RunnerOutput:
+def run(work: Work, report) -> RunnerOutput:  # noqa: C901  (a list of orders)
     order = json.loads(work.action) if work.action.startswith(b"{") else {}
     match order.get("do"):
         case "block":
@@ -24,6 +24,12 @@ def run(work: Work, report) -> RunnerOutput:
             report(0.5)
             while not os.path.exists(order["file"]):  # noqa: PTH110  (needs no import)
                 time.sleep(0.01)
+        case "eat":
+            report(0.5)
+            eat()
+        case "large":
+            piece = ResultObject("results.json", b" " * order["size"])
+            return RunnerOutput((piece,), work.shots)
         case "reject":
             raise ProgramError("qubit 7 does not exist", line=3)
         case "crash":
@@ -46,3 +52,10 @@ def run(work: Work, report) -> RunnerOutput:
             print("more noise")
     content = json.dumps({"task": work.task_arn, "attempt": work.attempt}).encode()
     return RunnerOutput((ResultObject("results.json", content),), work.shots)
+
+
+def eat():
+    eaten = []
+    while True:
+        eaten.append(b"x" * (16 << 20))
+        time.sleep(0.001)
