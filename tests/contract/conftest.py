@@ -19,7 +19,6 @@ S3_MODULES = {
     "test_s3_listing",
     "test_s3_multipart",
     "test_s3_objects",
-    "test_s3_transfers",
 }
 
 

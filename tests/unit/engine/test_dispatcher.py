@@ -364,7 +364,7 @@ async def test_commit_that_failed_after_all_leaves_the_result_readable(data_dir,
                 raise StoreError("The disk did not answer.")
             return result
 
-        monkeypatch.setattr("openbraket.engine.dispatcher.RETRY_S_FIRST", 0)
+        monkeypatch.setattr("openbraket.engine.concluding.RETRY_S_FIRST", 0)
         monkeypatch.setattr(house.database, "write", fail_once)
         house.executor.end(task_id, house.result())
         assert await house.statuses(task_id) == ["COMPLETED"]
@@ -391,7 +391,7 @@ async def test_attempt_whose_start_the_records_refuse_still_completes(data_dir, 
 
 
 async def test_stop_does_not_wait_for_a_retry(data_dir, monkeypatch):
-    monkeypatch.setattr("openbraket.engine.dispatcher.RETRY_S_FIRST", 10 * WAIT_S)
+    monkeypatch.setattr("openbraket.engine.concluding.RETRY_S_FIRST", 10 * WAIT_S)
     async with open_house(data_dir) as house:
         task_id = await house.create()
         await house.settle()
@@ -489,7 +489,7 @@ async def test_outcome_waits_while_the_records_refuse_it(data_dir, monkeypatch):
                 raise StoreError("The disk is full.")
             return await write(work)
 
-        monkeypatch.setattr("openbraket.engine.dispatcher.RETRY_S_FIRST", 0)
+        monkeypatch.setattr("openbraket.engine.concluding.RETRY_S_FIRST", 0)
         monkeypatch.setattr(house.database, "write", refuse_once)
         house.executor.end(task_id, house.result())
         await asyncio.wait_for(refused.wait(), WAIT_S)
@@ -578,7 +578,7 @@ async def test_objects_of_an_outcome_whose_commit_is_repeated_are_all_kept(data_
                 raise StoreError("The disk did not answer.")
             return result
 
-        monkeypatch.setattr("openbraket.engine.dispatcher.RETRY_S_FIRST", 0)
+        monkeypatch.setattr("openbraket.engine.concluding.RETRY_S_FIRST", 0)
         monkeypatch.setattr(house.database, "write", fail_once)
         house.executor.end(task_id, several_objects(house))
         assert await house.statuses(task_id) == ["COMPLETED"]
