@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from openbraket.cli.demo import programs
+from openbraket.cli.demo import programs, show_jobs
 from openbraket.testing import Service, start
 
 BAR_WIDTH: Final = 40
@@ -41,6 +41,12 @@ def run_demo() -> int:
         _show_cli(console, bucket)
         _show_batch(console)
         _show_atoms(console)
+        _heading(console, 7, "The ground state of H2 by a hybrid job, cancelled half-way, resumed")
+        show_jobs.show_search(console, _progress(console), data_dir)
+        _heading(console, 8, "A decorated function with PennyLane on lightning.qubit")
+        show_jobs.show_decorated(console, data_dir)
+        _heading(console, 9, "A script with a mistake, and where the reason appears")
+        show_jobs.show_failing(console)
         _show_objects(console, service)
     console.print(f"The service has stopped. Its records and results stay in {data_dir};")
     console.print(f"look at them with [cyan]openbraket serve --data-dir {data_dir}[/].")
@@ -186,7 +192,7 @@ def _show_atoms(console: Console) -> None:
 
 
 def _show_objects(console: Console, service: Service) -> None:
-    _heading(console, 7, "Where the results lie")
+    _heading(console, 10, "Where the results lie")
     s3 = boto3.client("s3", endpoint_url=service.endpoint_url)
     for bucket in s3.list_buckets()["Buckets"]:
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket["Name"])
