@@ -1,12 +1,22 @@
-"""What a job wrote, read without following where its links lead."""
+"""What a job wrote, read and removed without following where its links lead.
 
+A job may nest folders deeper than any recursion or path goes, and take away its own rights.
+"""
+
+import contextlib
 import io
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+# Folders within folders that are looked into; each level holds a descriptor.
+DEPTH_MAX = 100
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +43,63 @@ def walk(folder: Path) -> Iterator[JobFile]:
         folder: One that a job can write to; nothing where it is a link or not there.
 
     Yields:
-        Each file, by name; links, devices and what vanishes meanwhile are passed over.
+        Each file, by name; links, devices, what cannot be opened or vanishes meanwhile, and what
+        lies more than `DEPTH_MAX` folders deep are passed over.
     """
-    if not folder.is_dir():
+    try:
+        descriptor = os.open(folder, _FOLDER_FLAGS)
+    except OSError:
         return
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    for path, folders, names, descriptor in os.fwalk(folder, follow_symlinks=False):
-        folders.sort()
-        for name in sorted(names):
+    yield from _walk(descriptor, "", 0)
+
+
+def _walk(descriptor: int, prefix: str, depth: int) -> Iterator[JobFile]:
+    """Yield the files of an open folder, then those of its folders; closes the descriptor."""
+    try:
+        with os.scandir(descriptor) as entries:
+            found = sorted((entry.is_dir(follow_symlinks=False), entry.name) for entry in entries)
+        for is_folder, name in found:
+            if is_folder and depth == DEPTH_MAX:
+                continue
+            flags = _FOLDER_FLAGS if is_folder else _FILE_FLAGS
             try:
                 opened = os.open(name, flags, dir_fd=descriptor)
             except OSError:
                 continue
+            if is_folder:
+                yield from _walk(opened, f"{prefix}{name}/", depth + 1)
+                continue
             with io.FileIO(opened) as file:
                 status = os.fstat(opened)
                 if stat.S_ISREG(status.st_mode):
-                    relative = str(Path(path, name).relative_to(folder))
                     with io.BufferedReader(file) as reader:
-                        yield JobFile(relative, reader, status.st_size, status.st_mtime_ns)
+                        yield JobFile(prefix + name, reader, status.st_size, status.st_mtime_ns)
+    finally:
+        os.close(descriptor)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder of a job and all that is in it, as far as the machine allows; blocks.
+
+    Its folders are moved up beside it first, so that no path becomes long.
+
+    Args:
+        folder: One that no process changes any more; need not be there.
+    """
+    waiting = [folder]
+    while waiting:
+        place = waiting.pop()
+        with contextlib.suppress(OSError):
+            place.chmod(0o700)
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    with contextlib.suppress(OSError):
+                        if not entry.is_dir(follow_symlinks=False):
+                            Path(entry.path).unlink()
+                            continue
+                        # Moving a folder takes the right to write in it.
+                        Path(entry.path).chmod(0o700)
+                        aside = folder.with_name(f"{folder.name}~{secrets.token_hex(8)}")
+                        Path(entry.path).rename(aside)
+                        waiting.append(aside)
+            place.rmdir()

@@ -145,13 +145,19 @@ class Pump:
 
     def is_disk_full(self) -> bool:
         """Return whether the instance has written as much as it may."""
-        return self._written_bytes() >= self._limits.disk_bytes
+        try:
+            return self._written_bytes() >= self._limits.disk_bytes
+        except tree.TooDeepError:
+            return True
 
     def disk_full(self) -> StoppedError:
         """Return the error that says so."""
+        try:
+            written = f"{self._written_bytes()} bytes"
+        except tree.TooDeepError:
+            written = "into folders nested deeper than a path can name"
         return StoppedError(
-            "disk",
-            f"The job wrote {self._written_bytes()} bytes; the limit is {self._limits.disk_bytes}",
+            "disk", f"The job wrote {written}; the limit is {self._limits.disk_bytes} bytes"
         )
 
     def _written_bytes(self) -> int:

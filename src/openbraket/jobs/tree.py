@@ -1,9 +1,10 @@
 """What a tree of processes uses, and its end; read from `/proc`."""
 
 import contextlib
+import errno
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,10 @@ class Excess:
 
     reason: str
     message: str
+
+
+class TooDeepError(Exception):
+    """Folders are nested deeper than a path can name, so what they hold cannot be told."""
 
 
 def pids_of_namespace() -> list[int]:
@@ -126,15 +131,32 @@ def folder_bytes(folders: list[Path]) -> int:
 
     Returns:
         The blocks of their files and folders, at least a page each, in bytes.
+
+    Raises:
+        TooDeepError: A folder's path is longer than the kernel takes.
     """
     total = 0
     waiting = [str(folder) for folder in folders]
     while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+        with _unless_too_deep(), os.scandir(waiting.pop()) as entries:
             for entry in entries:
-                with contextlib.suppress(OSError):
+                with _unless_too_deep():
                     status = entry.stat(follow_symlinks=False)
                     total += max(status.st_blocks * 512, _PAGE_BYTES)
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
     return total
+
+
+@contextlib.contextmanager
+def _unless_too_deep() -> Iterator[None]:
+    """Take no notice of what cannot be read, except where its path is too long.
+
+    Raises:
+        TooDeepError: It is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise TooDeepError from error

@@ -21,6 +21,13 @@ SOCKETS_OF_CONTAINER_ENGINES = (
     "/run/podman/podman.sock",
     "/run/containerd/containerd.sock",
 )
+# Devices that a job gets: those without a machine behind them, terminals, and accelerators. Disks,
+# memory and consoles are not among them, which a server that runs as root could open.
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts",
+            "accel", "dri", "infiniband", "kfd")  # fmt: skip
+_ACCELERATOR = "nvidia"
+# Where root's own files change the running kernel, whatever namespaces say.
+_KERNEL_SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
 _ROOT_OPTIONS = "size=16m,mode=755"
 _EMPTY_OPTIONS = "size=1m,mode=755"
 _NEVER_A_TARGET = ("/proc", "/sys", "/dev", "/usr", "/etc", "/bin", "/sbin", "/lib", "/lib64")
@@ -139,6 +146,7 @@ def apply(view: FileView) -> None:
         ns.make_read_only(root)
     flags = ns.MS_NOSUID | ns.MS_NODEV | ns.MS_NOEXEC
     ns.mount("proc", f"{root}/proc", "proc", flags)
+    _protect_kernel_settings(root)
     for bind in sorted(view.binds, key=lambda bind: bind.target.count("/")):
         _show(root, bind)
     for socket in SOCKETS_OF_CONTAINER_ENGINES:
@@ -150,7 +158,7 @@ def apply(view: FileView) -> None:
 
 
 def _show_machine(root: str) -> None:
-    for folder, left_out in (("/", ("proc", "opt")), ("/opt", OPT_NAMES_OF_JOBS)):
+    for folder, left_out in (("/", ("proc", "dev", "opt")), ("/opt", OPT_NAMES_OF_JOBS)):
         Path(root + folder).mkdir(exist_ok=True, parents=True)
         if not Path(folder).is_dir():
             continue
@@ -162,6 +170,26 @@ def _show_machine(root: str) -> None:
                 _make_target(entry.path, target)
                 ns.mount(entry.path, target, "", ns.MS_BIND | ns.MS_REC)
     Path(f"{root}/proc").mkdir(exist_ok=True, parents=True)
+    _show_devices(root)
+
+
+def _show_devices(root: str) -> None:
+    Path(f"{root}/dev").mkdir(exist_ok=True)
+    for entry in os.scandir("/dev"):
+        if entry.is_symlink():
+            Path(root + entry.path).symlink_to(Path(entry.path).readlink())
+        elif entry.name in _DEVICES or entry.name.startswith(_ACCELERATOR):
+            _make_target(entry.path, root + entry.path)
+            ns.mount(entry.path, root + entry.path, "", ns.MS_BIND | ns.MS_REC)
+
+
+def _protect_kernel_settings(root: str) -> None:
+    for name in _KERNEL_SETTINGS:
+        place = f"{root}/proc/{name}"
+        if Path(place).exists():
+            ns.mount(place, place, "", ns.MS_BIND)
+            flags = ns.MS_RDONLY | ns.MS_NOSUID | ns.MS_NODEV | ns.MS_NOEXEC
+            ns.mount("none", place, "", ns.MS_BIND | ns.MS_REMOUNT | flags)
 
 
 def _make_target(source: str | None, target: str) -> None:

@@ -55,6 +55,12 @@ def get_bucket(connection: Connection, name: str) -> Bucket | None:
     return None if row is None else _bucket(row)
 
 
+def is_owned(connection: Connection, name: str, *, account: str) -> bool:
+    """Return whether there is a bucket of this name and it is this account's."""
+    bucket = get_bucket(connection, name)
+    return bucket is not None and bucket.account == account
+
+
 def list_buckets(connection: Connection, account: str) -> list[Bucket]:
     """Return the buckets of an account in the order of their names."""
     return [_bucket(row) for row in _LIST.all(connection, account=account)]

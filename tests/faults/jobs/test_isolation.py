@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 LOOK = """
-import json, os, pathlib, sys
+import json, os, pathlib, stat, sys
 def names(path):
     try:
         return sorted(os.listdir(path))
@@ -28,6 +28,13 @@ print("TOLD " + json.dumps({
     "write": attempt(lambda: open(pathlib.Path(json.__file__).parent / "x", "w")),
     "write_etc": attempt(lambda: open("/etc/openbraket-test", "w")),
     "write_opt": attempt(lambda: os.mkdir("/opt/openbraket-test")),
+    "write_kernel": attempt(lambda: open("/proc/sys/kernel/core_pattern", "r+")),
+    "write_trigger": attempt(lambda: open("/proc/sysrq-trigger", "w")),
+    "disks": [
+        attempt(lambda: open(entry.path, "rb").read(1))
+        for entry in os.scandir("/dev")
+        if stat.S_ISBLK(entry.stat(follow_symlinks=False).st_mode)
+    ],
     "write_home": attempt(lambda: open(os.path.expanduser("~/note"), "w")),
     "mount": os.system("mount -t tmpfs none /mnt 2>/dev/null") != 0,
     "umount": os.system(f"umount '{os.environ['LOOK_AT']}' 2>/dev/null") != 0,
@@ -62,8 +69,9 @@ def test_two_jobs_cannot_see_each_other(workplace, needs_view):
     assert "secret" not in seen["tmp"] + seen["home"] + seen["shm"]
     # The warden, the bootstrap, the script and no other.
     assert len(seen["processes"]) <= 4
-    for name in ("write", "write_etc", "write_opt"):
-        assert seen[name] in {"OSError", "PermissionError"}, name
+    for name in ("write", "write_etc", "write_opt", "write_kernel", "write_trigger"):
+        assert seen[name] in {"OSError", "PermissionError", "FileNotFoundError"}, name
+    assert seen["disks"] == []
     assert seen["write_home"] == "done"
     assert not (Path.home() / "note").exists()
     assert seen["mount"]

@@ -1,10 +1,12 @@
 import dataclasses
 import os
+import subprocess
 
 import pytest
 
+from openbraket.jobs import tree
 from openbraket.jobs.directory import InstanceState, JobDirectory, read_log
-from openbraket.jobs.files import walk
+from openbraket.jobs.files import DEPTH_MAX, remove_tree, walk
 from openbraket.jobs.outcome import failure_reason
 from openbraket.jobs.output import LINE_BYTES_MAX, LogFile
 from openbraket.jobs.spec import Channel, JobSpec, Limits
@@ -150,3 +152,51 @@ def test_walk_opens_files_and_follows_no_link(tmp_path):
     (tmp_path / "alias").symlink_to(model)
     assert list(walk(tmp_path / "alias")) == []
     assert list(walk(tmp_path / "absent")) == []
+
+
+def nest(folder, depth, name="d"):
+    """Nest folders, and put a file into the last; the path may be longer than a path can be."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=descriptor)
+        inner = os.open(name, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(os.open("last", os.O_CREAT | os.O_WRONLY, dir_fd=descriptor))
+    os.close(descriptor)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    yield tmp_path / "job"
+    # What pytest itself could not remove.
+    subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)
+
+
+def test_folders_of_any_depth_are_walked_to_a_limit_told_of_and_removed(tmp_path, folder):
+    (folder / "a").mkdir(parents=True)
+    (folder / "a" / "file").write_text("x")
+    nest(folder, DEPTH_MAX + 20, 200 * "d")
+    assert [item.name for item in walk(folder)] == ["a/file"]
+    with pytest.raises(tree.TooDeepError):
+        tree.folder_bytes([folder])
+    remove_tree(folder)
+    assert list(tmp_path.iterdir()) == []
+    remove_tree(folder)
+
+
+def test_files_are_found_down_to_the_deepest_level(tmp_path):
+    nest(tmp_path, DEPTH_MAX)
+    assert [item.name for item in walk(tmp_path)] == ["d/" * DEPTH_MAX + "last"]
+    assert tree.folder_bytes([tmp_path]) >= DEPTH_MAX * 4096
+
+
+def test_folders_without_rights_are_removed_and_links_are_not_followed(tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    folder = tmp_path / "job"
+    (folder / "closed" / "inner").mkdir(parents=True)
+    (folder / "closed" / "link").symlink_to(kept)
+    (folder / "closed").chmod(0)
+    remove_tree(folder)
+    assert list(tmp_path.iterdir()) == [kept]

@@ -10,7 +10,6 @@ job, makes the results objects and takes the job token and the keys back.
 import asyncio
 import contextlib
 import logging
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +37,7 @@ from openbraket.engine.jobs.specification import build_spec
 from openbraket.engine.jobs.watched import Watched
 from openbraket.engine.outcomes import delete_unused
 from openbraket.jobs.directory import ENDED, InstanceState, JobDirectory
+from openbraket.jobs.files import remove_tree
 from openbraket.jobs.outcome import failure_reason
 from openbraket.store import job_instances, jobs, quantum_tasks, session_keys
 from openbraket.store.job_instances import JobInstance
@@ -168,7 +168,7 @@ class Attempt:
             _Detached: The server stops; nothing was started.
         """
         job, resources = self._job, self._resources
-        await asyncio.to_thread(shutil.rmtree, self._directory.path, ignore_errors=True)
+        await asyncio.to_thread(remove_tree, self._directory.path)
         now = resources.clock()
         keys = credentials.new_credentials(job, self._configuration["roleArn"], now=now)
         is_recorded = await self._again(
@@ -206,7 +206,13 @@ class Attempt:
             await asyncio.to_thread(resources.runtime.start, self._directory, spec, number)
 
     async def _stage(self, bytes_max: int) -> None:
-        stage = partial(elsewhere.stage, self._resources, self._configuration, self._directory)
+        stage = partial(
+            elsewhere.stage,
+            self._resources,
+            self._configuration,
+            self._directory,
+            account=self._job.account,
+        )
         for tries_left in reversed(range(staging.TRIES_MAX)):
             try:
                 await self._again(lambda: stage(bytes_max=bytes_max, is_wanted=self._is_wanted))
@@ -327,7 +333,8 @@ class Attempt:
         def work(connection: Connection) -> list[str]:
             if not self._holds_record(connection):
                 return [item.blob.id for item in produced]
-            return publish(connection, produced, now=self._resources.clock())
+            now = self._resources.clock()
+            return publish(connection, produced, account=self._job.account, now=now)
 
         return self._resources.database.submit(work)
 
@@ -394,7 +401,7 @@ class Attempt:
             await self._cancel_tasks()
         is_kept = status == "FAILED" and self._settings.failed_kept_s > 0
         if not is_kept:
-            await asyncio.to_thread(shutil.rmtree, self._directory.path.parent, ignore_errors=True)
+            await asyncio.to_thread(remove_tree, self._directory.path.parent)
 
     async def _pause(self, seconds: float) -> bool:
         """Wait while the store is away; False where the job is cancelled.
@@ -437,7 +444,7 @@ class Attempt:
 
         def work(connection: Connection) -> tuple[str | None, list[str]]:
             now = resources.clock()
-            failure = verdict.failure or missing_bucket(connection, local)
+            failure = verdict.failure or missing_bucket(connection, local, account=job.account)
             transition = job_states.COMPLETE if failure is None else job_states.FAIL
             for tried in (transition, job_states.END_CANCELLED):
                 if jobs.apply(
@@ -451,7 +458,8 @@ class Attempt:
                 ):
                     session_keys.delete_keys(connection, job.id)
                     job_instances.delete_instances(connection, job.id)
-                    return tried.target, [*uploaded, *publish(connection, local, now=now)]
+                    published = publish(connection, local, account=job.account, now=now)
+                    return tried.target, [*uploaded, *published]
             return None, [item.blob.id for item in produced]
 
         return await self._again(lambda: resources.database.write(work))

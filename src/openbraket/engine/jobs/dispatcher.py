@@ -6,8 +6,8 @@ prevents; only then does anything run.
 """
 
 import asyncio
+import contextlib
 import logging
-import shutil
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -21,6 +21,7 @@ from openbraket.engine import job_states
 from openbraket.engine.jobs.attempt import Attempt
 from openbraket.engine.jobs.queue import JobQueue
 from openbraket.engine.jobs.settings import JobResources
+from openbraket.jobs.files import remove_tree
 from openbraket.store import job_instances, jobs
 from openbraket.store.job_instances import JobInstance
 from openbraket.store.jobs import Job, JobEvent
@@ -217,8 +218,10 @@ def sweep(jobs_dir: Path, active: set[str], *, older_than: float) -> int:
     """
     count = 0
     for path in jobs_dir.iterdir() if jobs_dir.is_dir() else ():
-        if path.name not in active and path.stat().st_mtime < older_than:
-            shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # its job has just ended
+            if path.name in active or path.stat().st_mtime >= older_than:
+                continue
+            remove_tree(path)
             count += 1
     return count
 

@@ -94,6 +94,7 @@ async def stage(
     configuration: Mapping[str, Any],
     directory: JobDirectory,
     *,
+    account: str,
     bytes_max: int,
     is_wanted: Callable[[], bool],
 ) -> None:
@@ -103,6 +104,7 @@ async def stage(
         resources: What the attempt works with.
         configuration: As GetJob gives it back.
         directory: The attempt's.
+        account: The job's.
         bytes_max: What all files together may have, in bytes.
         is_wanted: Asked between files; copying ends early when it is False.
 
@@ -115,7 +117,9 @@ async def stage(
     if not is_wanted():
         return
     if resources.remote is None:
-        files = await resources.database.read_aside(lambda found: find(LocalSource(found)))
+        files = await resources.database.read_aside(
+            lambda connection: find(LocalSource(connection, account=account))
+        )
         read = partial(read_local, resources.blobs)
         await asyncio.to_thread(copy, files, read, is_wanted=is_wanted)
         return

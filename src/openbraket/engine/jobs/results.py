@@ -84,20 +84,25 @@ def pack(
     return Produced(output.bucket, output.below(ARCHIVE_KEY), blob, ARCHIVE_TYPE)
 
 
-def missing_bucket(connection: Connection, produced: Sequence[Produced]) -> str | None:
-    """Return why contents cannot become objects, or None where they can."""
+def missing_bucket(
+    connection: Connection, produced: Sequence[Produced], *, account: str
+) -> str | None:
+    """Return why contents cannot become objects of an account, or None where they can."""
     for name in sorted({item.bucket for item in produced}):
-        if buckets.get_bucket(connection, name) is None:
+        if not buckets.is_owned(connection, name, account=account):
             return f"ClientError: The bucket {name} no longer exists"
     return None
 
 
-def publish(connection: Connection, produced: Sequence[Produced], *, now: int) -> list[str]:
-    """Record contents as objects, where their buckets still are.
+def publish(
+    connection: Connection, produced: Sequence[Produced], *, account: str, now: int
+) -> list[str]:
+    """Record contents as objects, where their buckets still are, and still the account's.
 
     Args:
         connection: In a write transaction.
         produced: The contents.
+        account: The job's.
         now: Milliseconds since the epoch.
 
     Returns:
@@ -105,7 +110,7 @@ def publish(connection: Connection, produced: Sequence[Produced], *, now: int) -
     """
     unused = []
     for item in produced:
-        if buckets.get_bucket(connection, item.bucket) is None:
+        if not buckets.is_owned(connection, item.bucket, account=account):
             unused.append(item.blob.id)
             continue
         replaced = objects.put_object(

@@ -9,6 +9,7 @@ from openbraket.base.clock import now_ms
 from openbraket.blobs import LocalBlobs
 from openbraket.blobs.remote import RemoteObjects
 from openbraket.jobs.runtime import Runtime
+from openbraket.jobs.spec import LOG_BYTES_DEFAULT
 from openbraket.store.database import Database
 
 GIB: Final = 1 << 30
@@ -28,6 +29,7 @@ class JobSettings:
         instance_count_max: Instances of all jobs that run side by side; 0 lets every job wait.
         memory_bytes_max: What one instance may use, in bytes; less where its type has less.
         disk_bytes_max: The same, of disk; less where the job asks for less.
+        log_bytes_max: What one instance may print, in bytes; more is left out.
         inactivity_s: How long a job keeps a quantum processor's priority without a task, seconds.
         failed_kept_s: How long the directory of a failed job is kept, in seconds.
         ends_with_server: Whether a clean stop of the server ends the running jobs. Otherwise they
@@ -41,6 +43,7 @@ class JobSettings:
     instance_count_max: int = 20
     memory_bytes_max: int = 8 * GIB
     disk_bytes_max: int = 30 * GIB
+    log_bytes_max: int = LOG_BYTES_DEFAULT
     inactivity_s: float = INACTIVITY_S_DEFAULT
     failed_kept_s: float = 0
     ends_with_server: bool = False

@@ -69,6 +69,7 @@ def build_spec(
         limits=Limits(
             memory_bytes=min(settings.memory_bytes_max, memory_bytes(instance_type)),
             disk_bytes=min(settings.disk_bytes_max, instances["volumeSizeInGb"] * _GIGABYTE),
+            log_bytes=settings.log_bytes_max,
             runtime_seconds=configuration["stoppingCondition"]["maxRuntimeInSeconds"],
         ),
     )

@@ -21,7 +21,7 @@ from openbraket.blobs import LocalBlobs
 from openbraket.engine.jobs.specification import script_file
 from openbraket.jobs.channels import relative_paths
 from openbraket.jobs.directory import JobDirectory
-from openbraket.store import objects
+from openbraket.store import buckets, objects
 
 FILE_COUNT_MAX: Final = 100_000
 # An object that is replaced while it is looked up is looked up again.
@@ -67,13 +67,20 @@ class LocalSource:
 
     Args:
         connection: On one snapshot.
+        account: The job's; a bucket may have become another's since CreateJob.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, account: str) -> None:
         self._connection = connection
+        self._account = account
 
     def find(self, bucket: str, key: str) -> StagedFile | None:
-        """Return an object without a target, None where there is none."""
+        """Return an object without a target, None where there is none.
+
+        Raises:
+            StagingError: The account has no such bucket any more.
+        """
+        self._check_owner(bucket)
         found = objects.get_object(self._connection, bucket=bucket, key=key)
         return None if found is None else StagedFile(found.blob_id, found.size, Path())
 
@@ -81,8 +88,10 @@ class LocalSource:
         """Yield the key of each object below a prefix, with its object and no target.
 
         Raises:
-            StagingError: There are more than `FILE_COUNT_MAX`.
+            StagingError: There are more than `FILE_COUNT_MAX`, or the account has no such bucket
+                any more.
         """
+        self._check_owner(bucket)
         start: str | None = ""
         count = 0
         while start is not None:
@@ -99,6 +108,10 @@ class LocalSource:
                 if found is not None:
                     yield listed.key, found
             start = page.next_start
+
+    def _check_owner(self, bucket: str) -> None:
+        if not buckets.is_owned(self._connection, bucket, account=self._account):
+            raise StagingError(f"ClientError: The bucket {bucket} no longer exists")
 
 
 def plan(
@@ -151,7 +164,7 @@ def copy(
     Args:
         files: What `plan` returned.
         read: Gives a file's bytes.
-        is_wanted: Asked between files; copying ends early when it is False.
+        is_wanted: Asked before each piece; copying ends early when it is False.
 
     Raises:
         StagingError: A file cannot be made: the disk is full, or two keys collide.
@@ -169,6 +182,8 @@ def copy(
             target = io.FileIO(os.open(file.target, flags, 0o600), "wb")
         with target:
             for piece in itertools.chain((first,), pieces):
+                if not is_wanted():
+                    return
                 with _writing(file):
                     _write_all(target, piece)
 

@@ -3,10 +3,13 @@
 import gzip
 import io
 import tarfile
+import threading
 
 import pytest
 
-from openbraket.store import jobs, quantum_tasks, session_keys
+from openbraket.engine.jobs.attempt import Attempt
+from openbraket.store import buckets, jobs, quantum_tasks, session_keys
+from openbraket.store.buckets import Bucket
 from openbraket.store.quantum_tasks import NewTask
 from support.job_house import ACCOUNT, BUCKET, QPU, REGION, opened
 
@@ -204,6 +207,45 @@ async def test_input_larger_than_the_volume_is_refused_before_it_is_copied(data_
         done = await house.ended(job)
         assert "the job's volume" in done.failure_reason.replace("its volume", "the job's volume")
         assert "1000" in done.failure_reason
+
+
+async def test_bucket_that_has_become_another_accounts_is_neither_read_nor_written(data_dir):
+    async with opened(data_dir, instance_count_max=0) as house:
+        await house.put("in/secret", b"theirs")
+        channel = {
+            "channelName": "c",
+            "dataSource": {"s3DataSource": {"s3Uri": f"s3://{BUCKET}/in/"}},
+        }
+        job = await house.create("echo ran", inputDataConfig=[channel])
+
+        def give_away(connection):
+            buckets.delete_bucket(connection, BUCKET)
+            buckets.create_bucket(connection, Bucket(BUCKET, "111111111111", REGION, 2))
+
+        await house.database.write(give_away)
+    async with opened(data_dir) as house:
+        done = await house.ended(job)
+        assert done.failure_reason == f"ClientError: The bucket {BUCKET} no longer exists"
+        assert house.runtime.started == []
+
+
+async def test_cancel_interrupts_the_copying_of_a_large_object(data_dir, monkeypatch):
+    copied = threading.Event()
+    monkeypatch.setattr("openbraket.engine.jobs.staging.PIECE_BYTES", 1)
+    async with opened(data_dir) as house:
+        wanted = Attempt._is_wanted
+
+        def is_wanted(attempt):
+            copied.set()
+            return wanted(attempt)
+
+        monkeypatch.setattr(Attempt, "_is_wanted", is_wanted)
+        job = await house.create("#" * (64 << 20))
+        await house.wait(copied.is_set)
+        await house.cancel(job)
+        assert (await house.ended(job)).status == "CANCELLED"
+        assert house.runtime.started == []
+        assert not (data_dir / "jobs" / job.id).exists()
 
 
 async def test_cancel_ends_a_running_job_and_its_tasks(data_dir):
