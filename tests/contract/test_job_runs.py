@@ -1,6 +1,7 @@
 """Hybrid jobs that run, through boto3 and the SDK; the service verifies every signature."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
@@ -242,6 +243,169 @@ def test_lines_come_while_the_job_runs_and_two_instances_have_two_streams(braket
     ]
     braket.cancel_job(jobArn=arn)
     assert wait_for_end(braket, arn)["status"] == "CANCELLED"
+
+
+EXCHANGE = """
+import json, os, socket
+hosts = json.loads(os.environ["SM_HOSTS"])
+rank = hosts.index(os.environ["SM_CURRENT_HOST"])
+if rank == 0:
+    with socket.create_server((hosts[0], 29500)) as server:
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(b"for rank 1")
+            word = connection.recv(100).decode()
+else:
+    while True:
+        try:
+            connection = socket.create_connection((hosts[0], 29500))
+            break
+        except ConnectionRefusedError:
+            pass
+    with connection:
+        word = connection.recv(100).decode()
+        connection.sendall(b"for rank 0")
+with open(os.environ["AMZN_BRAKET_JOB_RESULTS_DIR"] + f"/rank-{rank}", "w") as file:
+    file.write(word)
+"""
+
+
+def test_two_instances_exchange_words_and_both_leave_results(braket, s3, name, in_folder):
+    instances = {"instanceType": "ml.m5.large", "volumeSizeInGb": 1, "instanceCount": 2}
+    arn = create_job(braket, s3, name, EXCHANGE, instanceConfig=instances)
+    job = wait_for_end(braket, arn)
+    assert job["status"] == "COMPLETED", job
+    AwsQuantumJob(arn, aws_session=AwsSession()).download_result()
+    words = {path.name: path.read_text() for path in (in_folder / name).iterdir()}
+    assert words == {"rank-0": "for rank 0", "rank-1": "for rank 1"}
+
+
+def test_logs_of_the_sdk_stream_while_the_job_runs(service, braket, s3, name, capsys):
+    script = (
+        "import os, time\n"
+        "print('first line', flush=True)\n"
+        "while not os.path.exists(os.environ['AMZN_BRAKET_CHECKPOINT_DIR'] + '/go'):\n"
+        "    time.sleep(0.05)\n"
+        "print('last line')\n"
+    )
+    checkpoints = {"s3Uri": f"s3://{BUCKET}/{name}"}
+    arn = create_job(braket, s3, name, script, checkpointConfig=checkpoints)
+    job = AwsQuantumJob(arn, aws_session=AwsSession(), quiet=True)
+    printed = []
+
+    def has_printed(line):
+        printed.append(capsys.readouterr().out)
+        return line in "".join(printed)
+
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(job.logs, wait=True, poll_interval_seconds=0.1)
+        wait_until(lambda: has_printed("first line"))
+        assert job.state() == "RUNNING"
+        assert not has_printed("last line")
+        (path,) = (service.data_dir / "jobs" / job.arn.rpartition("/")[2]).glob(
+            "*/shared/checkpoints"
+        )
+        (path / "go").touch()
+        ending.result()
+    assert has_printed("last line")
+    assert job.state() == "COMPLETED"
+
+
+def test_metrics_before_the_first_line_are_an_empty_table(service, braket, s3, name):
+    arn = create_job(braket, s3, name, "print('no metric')")
+    job = AwsQuantumJob(arn, aws_session=AwsSession())
+    assert job.metrics() == {}
+    wait_for_end(braket, arn)
+    assert job.metrics() == {}
+
+
+def test_every_member_of_get_job_is_there_when_it_has_a_value(braket, s3, name):
+    s3.put_object(Bucket=BUCKET, Key=f"{name}/in/data", Body=b"1")
+    uri = "292282985366.dkr.ecr.us-east-1.amazonaws.com/amazon-braket-base-jobs:latest"
+    script = {
+        "entryPoint": "algorithm",
+        "s3Uri": f"s3://{BUCKET}/{name}/algorithm.py",
+        "compressionType": "NONE",
+    }
+    arn = create_job(
+        braket,
+        s3,
+        name,
+        "raise ValueError('no')",
+        algorithmSpecification={"scriptModeConfig": script, "containerImage": {"uri": uri}},
+        checkpointConfig={"s3Uri": f"s3://{BUCKET}/{name}/checkpoints"},
+        hyperParameters={"a": "b"},
+        inputDataConfig=[
+            {
+                "channelName": "in",
+                "contentType": "text/plain",
+                "dataSource": {"s3DataSource": {"s3Uri": f"s3://{BUCKET}/{name}/in/"}},
+            }
+        ],
+        tags={"a": "b"},
+    )
+    wait_for_end(braket, arn)
+    job = braket.get_job(jobArn=arn, additionalAttributeNames=["QueueInfo"])
+    del job["ResponseMetadata"]
+    shape = braket.meta.service_model.operation_model("GetJob").output_shape
+    # Reservations and keys of KMS are refused by CreateJob.
+    assert set(shape.members) - set(job) == {"associations"}
+    assert absent_members(shape, job) == {"associations", "outputDataConfig.kmsKeyId"}
+    assert {"message"} < set(job["events"][-1])
+    assert set(job["queueInfo"]) == {"queue", "position", "message"}
+
+
+def absent_members(shape, found, place=""):
+    """Return the members of a structure that an answer lacks, those of structures in it too."""
+    absent = set()
+    for name, member in shape.members.items():
+        if name not in found:
+            absent.add(place + name)
+        elif member.type_name == "structure":
+            absent |= absent_members(member, found[name], f"{place}{name}.")
+    return absent
+
+
+def test_job_reaches_no_bucket_of_another_account(service, braket, s3, name, logs):
+    key, secret, account = "AKOBOTHEROTHEROTHER1", "secret-of-the-other", "111111111111"
+    access_keys.register(service.data_dir, key, secret, account=account, created_at=1)
+    keys = {"aws_access_key_id": key, "aws_secret_access_key": secret}
+    wait_until(lambda: accepts(keys))
+    others, bucket = boto3.client("s3", **keys), f"other-{name}"
+    others.create_bucket(Bucket=bucket)
+    others.put_object(Bucket=bucket, Key="secret", Body=b"theirs")
+    script = f"""
+import boto3, botocore
+from botocore import UNSIGNED
+from botocore.config import Config
+s3 = boto3.client("s3")
+unsigned = boto3.client("s3", config=Config(signature_version=UNSIGNED))
+forged = boto3.client("s3", aws_access_key_id={key!r}, aws_secret_access_key="x")
+for client in (s3, unsigned, forged):
+    for attempt in (
+        lambda: client.get_object(Bucket={bucket!r}, Key="secret"),
+        lambda: client.list_objects_v2(Bucket={bucket!r}),
+        lambda: client.put_object(Bucket={bucket!r}, Key="secret", Body=b"mine"),
+    ):
+        try:
+            print("REACHED", attempt())
+        except botocore.exceptions.ClientError as error:
+            print("REFUSED", error.response["ResponseMetadata"]["HTTPStatusCode"])
+"""
+    arn = create_job(braket, s3, name, script)
+    assert wait_for_end(braket, arn)["status"] == "COMPLETED"
+    lines = job_lines(logs, name)
+    assert lines.count("REFUSED 403") == 9, lines
+    assert others.get_object(Bucket=bucket, Key="secret")["Body"].read() == b"theirs"
+    with pytest.raises(braket.exceptions.ValidationException, match=bucket):
+        create_job(braket, s3, name, "", outputDataConfig={"s3Path": f"s3://{bucket}/x"})
+
+
+def accepts(keys):
+    try:
+        return boto3.client("sts", **keys).get_caller_identity()
+    except ClientError:
+        return None
 
 
 def test_nothing_of_ended_jobs_is_left_in_the_data_directory(service, braket, s3, name):

@@ -220,6 +220,12 @@ def serve(
             min=0.1, callback=_check_number, help="GiB that one instance of a job may write."
         ),
     ] = 30,
+    job_log: Annotated[
+        float,
+        typer.Option(
+            min=0.1, callback=_check_number, help="MiB that one instance of a job may print."
+        ),
+    ] = 256,
     job_inactivity: Annotated[
         float,
         typer.Option(
@@ -303,6 +309,7 @@ def serve(
         job_instance_count_max=job_instances,
         job_memory_bytes_max=int(job_memory * 2**30) or None,
         job_disk_bytes_max=int(job_disk * 2**30),
+        job_log_bytes_max=int(job_log * 2**20),
         job_inactivity_s=60 * job_inactivity,
         failed_jobs_kept_s=86_400 * keep_failed_jobs,
         # A service for the length of a test leaves nothing running.

@@ -59,6 +59,7 @@ def build_jobs(
             instance_count_max=count,
             memory_bytes_max=settings.job_memory_bytes_max or memory_bytes,
             disk_bytes_max=settings.job_disk_bytes_max,
+            log_bytes_max=settings.job_log_bytes_max,
             inactivity_s=settings.job_inactivity_s,
             failed_kept_s=settings.failed_jobs_kept_s,
             ends_with_server=settings.ends_jobs_at_stop,

@@ -57,6 +57,7 @@ class Settings:
             goes by processors and memory.
         job_memory_bytes_max: What one instance may use, in bytes; None means `memory_bytes_max`.
         job_disk_bytes_max: What one instance may write, in bytes.
+        job_log_bytes_max: What one instance may print, in bytes; more is left out.
         job_inactivity_s: How long a job keeps a quantum processor's priority without submitting a
             task, in seconds.
         failed_jobs_kept_s: How long the directories of failed jobs are kept, in seconds.
@@ -89,6 +90,7 @@ class Settings:
     job_instance_count_max: int | None = None
     job_memory_bytes_max: int | None = None
     job_disk_bytes_max: int = 30 << 30
+    job_log_bytes_max: int = 256 << 20
     job_inactivity_s: float = 300
     failed_jobs_kept_s: float = 0
     ends_jobs_at_stop: bool = False

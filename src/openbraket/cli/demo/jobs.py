@@ -130,7 +130,7 @@ def _start_search(extra: Mapping[str, str], **options: Any) -> AwsQuantumJob:  #
         device=SV1_ARN,
         source_module=str(SCRIPTS / "vqe_h2.py"),
         entry_point="vqe_h2",
-        hyperparameters={"iterations": ITERATION_COUNT, "step": 0.15, "pause": 0.1, **extra},
+        hyperparameters={"iterations": ITERATION_COUNT, "step": 0.15, "pause": 0.05, **extra},
         **options,
     )
 

@@ -27,6 +27,9 @@ def run_demo() -> int:
     """Run everything on a fresh service and return the command's exit status."""
     console = Console(highlight=False, soft_wrap=True)
     data_dir = Path(tempfile.mkdtemp(prefix="openbraket-demo-"))
+    # The SDK writes what it loads into the current folder, so jobs' results are loaded here.
+    files = data_dir / "demo"
+    files.mkdir()
     began = time.perf_counter()
     with start(data_dir=data_dir) as service:
         console.print(
@@ -42,9 +45,9 @@ def run_demo() -> int:
         _show_batch(console)
         _show_atoms(console)
         _heading(console, 7, "The ground state of H2 by a hybrid job, cancelled half-way, resumed")
-        show_jobs.show_search(console, _progress(console), data_dir)
+        show_jobs.show_search(console, _progress(console), files)
         _heading(console, 8, "A decorated function with PennyLane on lightning.qubit")
-        show_jobs.show_decorated(console, data_dir)
+        show_jobs.show_decorated(console, files)
         _heading(console, 9, "A script with a mistake, and where the reason appears")
         show_jobs.show_failing(console)
         _show_objects(console, service)

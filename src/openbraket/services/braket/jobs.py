@@ -24,7 +24,8 @@ from openbraket.services.braket.job_request import (
 from openbraket.services.braket.quotas import require_instance_room, require_job_room
 from openbraket.services.context import Context
 from openbraket.services.errors import ModeledError
-from openbraket.store import job_search, jobs, quantum_tasks, tags
+from openbraket.store import job_search, jobs, logs, quantum_tasks, tags
+from openbraket.store.job_instances import LOG_GROUP
 from openbraket.store.jobs import Job, JobEvent, NewJob
 
 PAGE_SIZE_DEFAULT: Final = 20
@@ -55,6 +56,9 @@ async def create_job(context: Context, params: dict[str, Any]) -> dict[str, Any]
                 require_locations(connection, context, params)
             if context.has_aws_quotas:
                 _require_room(connection, new_job, params["instanceConfig"])
+            # Clients may ask for metrics before the first line is there.
+            place = {"account": new_job.account, "region": new_job.region}
+            logs.create_group(connection, **place, name=LOG_GROUP, created_at=new_job.created_at)
             return jobs.create(connection, new_job, has_priority=has_priority)
 
         return Plan({"jobArn": new_job.arn}, record)
