@@ -27,7 +27,7 @@ FILE_COUNT_MAX: Final = 100_000
 # An object that is replaced while it is looked up is looked up again.
 TRIES_MAX: Final = 3
 _PAGE: Final = 1000
-_PIECE_BYTES: Final = 1 << 20
+PIECE_BYTES: Final = 1 << 20
 _NAME_BYTES_MAX: Final = 255
 
 
@@ -201,7 +201,7 @@ def read_local(blobs: LocalBlobs, file: StagedFile) -> Iterator[bytes]:
         FileNotFoundError: It has gone since it was looked up.
     """
     with blobs.path(file.blob_id).open("rb", buffering=0) as source:
-        while piece := source.read(_PIECE_BYTES):
+        while piece := source.read(PIECE_BYTES):
             yield piece
 
 
