@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from openbraket.kernels._core import (
         BlockadeState,
         BlockadeStateSingle,
+        ChainState,
         Monitor,
         PauliState,
         RydbergState,
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
 else:
     BlockadeState = _core.BlockadeState
     BlockadeStateSingle = _core.BlockadeStateSingle
+    ChainState = _core.ChainState
     Monitor = _core.Monitor
     PauliState = _core.PauliState
     RydbergState = _core.RydbergState
@@ -109,6 +111,7 @@ else:
 __all__ = [
     "BlockadeState",
     "BlockadeStateSingle",
+    "ChainState",
     "Monitor",
     "PauliState",
     "RydbergState",

@@ -341,6 +341,82 @@ class BlockadeState:
 class BlockadeStateSingle(BlockadeState):
     """The same in single precision."""
 
+class ChainState:
+    """Two-level atoms in a row as a matrix product state, double precision.
+
+    Wrong arguments raise ValueError.
+    """
+
+    def __init__(
+        self,
+        interactions: NDArray[np.float64],
+        *,
+        atom_count: int,
+        reach: int,
+        max_bond: int,
+        cutoff: float,
+    ) -> None:
+        """Make 1 to 1024 atoms in the ground state.
+
+        Args:
+            interactions: V_jk in row-major order, symmetric.
+            atom_count: Number of atoms.
+            reach: Pairs more places apart are left out; 1 to 12.
+            max_bond: Largest bond dimension, at least 1.
+            cutoff: Share of the weight that one truncation may leave out, from 0 to below 1.
+        """
+
+    @property
+    def atom_count(self) -> int: ...
+    @property
+    def norm(self) -> float:
+        """<ψ|ψ>."""
+
+    @property
+    def discarded_weight(self) -> float:
+        """Sum of the weights that truncations have left out."""
+
+    @property
+    def peak_bond(self) -> int:
+        """Largest bond dimension so far."""
+
+    def bonds(self) -> NDArray[np.int32]:
+        """Return the bond dimension behind every atom but the last."""
+
+    def amplitudes(self) -> NDArray[np.complex128]:
+        """Return all amplitudes, bit k of an index being atom k; at most 20 atoms."""
+
+    def densities(self) -> NDArray[np.float64]:
+        """Return <n_k> of every atom."""
+
+    def apply(
+        self,
+        matrices: NDArray[np.complex128],
+        betas: NDArray[np.float64],
+        *,
+        monitor: Monitor | None = None,
+    ) -> bool:
+        """Apply stages in order.
+
+        A stage applies a 2x2 matrix to every atom, then exp(-i beta V) in one sweep over the
+        atoms that cuts every bond down.
+
+        Args:
+            matrices: A row of atom_count matrices (row-major, g before r) for each stage.
+            betas: One for each stage; 0 leaves out the sweep.
+            monitor: Follows the work and may cancel it.
+
+        Returns:
+            False if cancelled; the state is undefined then.
+        """
+
+    def sample(self, draws: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return 1 where an atom is found excited, shape (shots, atoms).
+
+        Args:
+            draws: Numbers in [0, 1), a row of atom_count for each shot.
+        """
+
 def collapse(
     state: StateVector,
     qubit: int,

@@ -2,6 +2,7 @@
 #include "bindings.hpp"
 
 #include "rydberg_blockade.hpp"
+#include "rydberg_chain.hpp"
 #include "rydberg_full.hpp"
 
 #include <nanobind/stl/complex.h>
@@ -105,6 +106,62 @@ template <typename Real> void bind_blockade(nb::module_ &m, const char *name) {
       });
 }
 
+void bind_chain(nb::module_ &m) {
+  nb::class_<ChainState>(m, "ChainState")
+      .def(
+          "__init__",
+          [](ChainState *self, Column<double> interactions, int atom_count, int reach, int max_bond,
+             double cutoff) {
+            new (self) ChainState(span_of(interactions), atom_count, reach, {max_bond, cutoff});
+          },
+          nb::arg("interactions"), nb::kw_only(), nb::arg("atom_count"), nb::arg("reach"),
+          nb::arg("max_bond"), nb::arg("cutoff"))
+      .def_prop_ro("atom_count", &ChainState::atom_count)
+      .def_prop_ro("norm", &ChainState::norm)
+      .def_prop_ro("discarded_weight", &ChainState::discarded_weight)
+      .def_prop_ro("peak_bond", &ChainState::peak_bond)
+      .def("bonds",
+           [](const ChainState &state) {
+             std::vector<int> out = state.bonds();
+             const std::size_t size = out.size();
+             return numpy_array(std::move(out), {size});
+           })
+      .def("amplitudes",
+           [](const ChainState &state) {
+             std::vector<Complex> out = state.amplitudes();
+             const std::size_t size = out.size();
+             return numpy_array(std::move(out), {size});
+           })
+      .def("densities",
+           [](const ChainState &state) {
+             std::vector<double> out = state.densities();
+             const std::size_t size = out.size();
+             return numpy_array(std::move(out), {size});
+           })
+      .def(
+          "apply",
+          [](ChainState &state, Column<Complex> matrices, Column<double> betas, Monitor *monitor) {
+            Monitor unwatched;
+            const nb::gil_scoped_release release;
+            return state.apply(span_of(matrices), span_of(betas),
+                               monitor != nullptr ? *monitor : unwatched);
+          },
+          nb::arg("matrices"), nb::arg("betas"), nb::kw_only(),
+          nb::arg("monitor").none() = nb::none())
+      .def(
+          "sample",
+          [](const ChainState &state, Column<double> draws) {
+            std::vector<std::uint8_t> out;
+            {
+              const nb::gil_scoped_release release;
+              out = state.sample(span_of(draws));
+            }
+            const std::size_t atoms = std::size_t(state.atom_count()), shots = out.size() / atoms;
+            return numpy_array(std::move(out), {shots, atoms});
+          },
+          nb::arg("draws"));
+}
+
 } // namespace
 
 void bind_rydberg(nb::module_ &m) {
@@ -112,6 +169,7 @@ void bind_rydberg(nb::module_ &m) {
   bind_full<float>(m, "RydbergStateSingle");
   bind_blockade<double>(m, "BlockadeState");
   bind_blockade<float>(m, "BlockadeStateSingle");
+  bind_chain(m);
 }
 
 } // namespace openbraket
