@@ -12,6 +12,9 @@ from typing import Any, Final
 C6_RAD_M6_PER_S: Final = 5.42e-24
 """C6 of the 70S state of rubidium-87, which Aquila excites."""
 
+DRIVE_RAD_MAX: Final = 1e6
+"""Largest Ω in a program times its duration: what is beyond would take millions of time steps."""
+
 
 @dataclass(frozen=True, slots=True)
 class TimeSeries:

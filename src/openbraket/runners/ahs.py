@@ -97,6 +97,7 @@ def _settings(
         phase_sign=parameters.phase_sign or defaults.phase_sign,
         c6_rad_m6_per_s=float(paradigm["rydberg"]["c6Coefficient"]),
         memory_bytes_max=memory_bytes - FIXED_BYTES,
+        max_bond=parameters.max_bond,
     )
 
 

@@ -199,3 +199,29 @@ def test_noise_is_read_from_the_published_figures():
         rydberg_detection_error=0.1,
     )
     assert AhsNoise.from_performance({}) == AhsNoise()
+
+
+@pytest.mark.parametrize(
+    ("rabi", "end_s"), [(1e12, 4e-6), (15e6, 0.4), (15e6, 4e3)], ids=["strong", "long", "endless"]
+)
+def test_drive_that_takes_millions_of_steps_is_refused_without_trying(rabi, end_s):
+    program = driven(chain(12), [0, end_s], [rabi, rabi], [0, 0])
+    cancel = threading.Event()
+    cancel.set()  # any evolution would end as cancelled
+    with pytest.raises(LimitError, match="more than 2000000 time steps"):
+        simulate(program, shots=1, cancel=cancel)
+
+
+def test_wide_register_is_refused_with_both_reasons():
+    sites = [(13e-6 * i, 13e-6 * j) for i in range(7) for j in range(7)]
+    with pytest.raises(LimitError, match=r"full space.* The register is too wide for a chain"):
+        simulate(sweep(sites), shots=1)
+
+
+def test_cancel_stops_a_chain():
+    cancel = threading.Event()
+    timer = threading.Timer(0.2, cancel.set)
+    timer.start()
+    with pytest.raises(CancelledError):
+        simulate(sweep(chain(80)), shots=20, seed=1, cancel=cancel)
+    timer.join()

@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
 from openbraket.base.errors import ProgramError
+from openbraket.circuits.ahs_chain import MAX_BOND_DEFAULT
 from openbraket.circuits.precision import Precision
 from openbraket.programs.actions import shown
 from openbraket.programs.settings import SEED_MAX, SETTINGS_KEY
 
-Method = Literal["automatic", "full", "blockade"]
+Method = Literal["automatic", "full", "blockade", "mps"]
 PhaseSign = Literal["documented", "local_simulator"]
 Noise = Literal["device", "none"]
+MAX_BOND_MAX: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,11 @@ class AhsParameters:
         phase_sign: `documented` or `local_simulator`; see docs/aquila.md.
         seed: Makes every draw reproducible.
         is_lenient: Whether what is beyond the device runs, with warnings.
-        method: `automatic`, `full` or `blockade`.
+        method: `automatic`, `full`, `blockade` or `mps` (a matrix product state).
         blockade_radius_m: Atoms nearer than this are never excited together.
         tolerance: Bound of the integration error, as total variation.
         precision: Of the amplitudes; `auto` is double for an ideal machine.
+        max_bond: Largest bond dimension of a matrix product state.
     """
 
     noise: Noise | None = None
@@ -43,6 +46,7 @@ class AhsParameters:
     blockade_radius_m: float | None = None
     tolerance: float | None = None
     precision: Precision = "auto"
+    max_bond: int = MAX_BOND_DEFAULT
 
     def over(self, defaults: "AhsParameters") -> "AhsParameters":
         """Return these parameters with the service's noise, sign and leniency where they are None.
@@ -80,6 +84,10 @@ def _between(low: float, high: float) -> Callable[[object], bool]:
     return check
 
 
+def _is_bond(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_BOND_MAX
+
+
 def _is_seed(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= SEED_MAX
 
@@ -94,11 +102,12 @@ _MEMBERS: Final[Mapping[str, _Member]] = {
     "seed": _Member("seed", _is_seed, f"an integer from 0 to {SEED_MAX}"),
     "lenient": _Member("is_lenient", lambda value: isinstance(value, bool), "true or false"),
     "method": _Member(
-        "method", _one_of("automatic", "full", "blockade"), "'automatic', 'full' or 'blockade'"
+        "method", _one_of(*get_args(Method)), " or ".join(map(repr, get_args(Method)))
     ),
     "blockadeRadius": _Member(
         "blockade_radius_m", _between(1e-9, 1.0), "a number of metres from 1e-9 to 1"
     ),
+    "maxBond": _Member("max_bond", _is_bond, f"an integer from 1 to {MAX_BOND_MAX}"),
     "precision": _Member(
         "precision", _one_of(*get_args(Precision)), " or ".join(map(repr, get_args(Precision)))
     ),

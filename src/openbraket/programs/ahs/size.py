@@ -3,7 +3,8 @@
 The simulator takes the full space of all 2^n configurations where that fits. Otherwise it leaves
 out configurations with two excited atoms nearer than a blockade radius, which it chooses by
 measuring what that neglects. Here the radius is not known yet, so a program is refused only if even
-a generous one leaves too many configurations.
+a generous one leaves too many configurations and the register is no chain for a matrix product
+state either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,18 @@ from itertools import pairwise
 from typing import Final
 
 from openbraket.base.errors import LimitError
-from openbraket.circuits.ahs import C6_RAD_M6_PER_S, AhsProgram, TimeSeries
+from openbraket.circuits.ahs import (
+    C6_RAD_M6_PER_S,
+    DRIVE_RAD_MAX,
+    AhsProgram,
+    TimeSeries,
+)
+from openbraket.circuits.ahs_chain import (
+    CHAIN_ATOMS_MAX,
+    NEGLECTED_RAD_MAX,
+    chain_memory_bytes,
+    chain_shape,
+)
 from openbraket.circuits.memory import FIXED_BYTES
 from openbraket.programs.ahs.parameters import AhsParameters
 
@@ -44,11 +56,18 @@ def memory_bytes(
 
     Returns:
         The need of the full space where that fits, that of the subspace where its radius is given,
-        otherwise all that there is: the simulator then decides with what is here.
+        that of a matrix product state where nothing else fits, otherwise all that there is: the
+        simulator then decides with what is here.
 
     Raises:
         LimitError: If nothing fits; with the estimate and the limit.
     """
+    turned = _rabi_max(program) * program.duration_s
+    if turned > DRIVE_RAD_MAX:
+        raise LimitError(
+            f"The largest Rabi frequency times the duration is {turned:.3g} rad; at most "
+            f"{DRIVE_RAD_MAX:.3g} rad are simulated."
+        )
     atom_count = sum(program.filling)
     vacancy_count = len(program.filling) - atom_count
     grown = atom_count + (min(vacancy_count, _EXTRA_ATOMS) if has_noise else 0)
@@ -64,14 +83,39 @@ def memory_bytes(
         return full
     if parameters.method == "automatic" and radius_m is None and is_full_possible:
         return full
-    if atom_count > BLOCKADE_ATOMS_MAX:
-        raise LimitError(
-            f"The program has {atom_count} atoms; this version simulates at most "
-            f"{BLOCKADE_ATOMS_MAX} in a blockade subspace, and {FULL_ATOMS_MAX} without one."
-        )
     sites = [
         site for site, is_filled in zip(program.sites_m, program.filling, strict=True) if is_filled
     ]
+    if parameters.method == "mps":
+        return _chain_bytes(program, sites, parameters, memory_bytes_max)
+    try:
+        return _subspace_bytes(program, sites, parameters, memory_bytes_max)
+    except LimitError as refusal:
+        if parameters.method != "automatic" or radius_m is not None:
+            raise
+        try:
+            return _chain_bytes(program, sites, parameters, memory_bytes_max)
+        except LimitError as other:
+            raise LimitError(f"{refusal} {other}") from other
+
+
+def _subspace_bytes(
+    program: AhsProgram,
+    sites: Sequence[tuple[float, float]],
+    parameters: AhsParameters,
+    memory_bytes_max: int,
+) -> int:
+    """Return the memory that a blockade subspace may take.
+
+    Raises:
+        LimitError: If none fits.
+    """
+    atom_count, radius_m = len(sites), parameters.blockade_radius_m
+    if atom_count > BLOCKADE_ATOMS_MAX:
+        raise LimitError(
+            f"The program has {atom_count} atoms; a blockade subspace has at most "
+            f"{BLOCKADE_ATOMS_MAX}, the full space {FULL_ATOMS_MAX}."
+        )
     assumed_m = generous_radius_m(program) if radius_m is None else radius_m
     if assumed_m is None:
         return memory_bytes_max
@@ -87,6 +131,41 @@ def memory_bytes(
     return need if radius_m is not None and is_complete else memory_bytes_max
 
 
+def _chain_bytes(
+    program: AhsProgram,
+    sites: Sequence[tuple[float, float]],
+    parameters: AhsParameters,
+    memory_bytes_max: int,
+) -> int:
+    """Return the memory that a matrix product state may take.
+
+    Raises:
+        LimitError: If the atoms are too many or no chain.
+    """
+    if len(sites) > CHAIN_ATOMS_MAX:
+        raise LimitError(
+            f"A matrix product state has at most {CHAIN_ATOMS_MAX} atoms, not {len(sites)}."
+        )
+    if not sites:
+        return FIXED_BYTES
+    shape = chain_shape(sites, duration_s=program.duration_s, c6_rad_m6_per_s=C6_RAD_M6_PER_S)
+    if not shape.is_narrow(program.duration_s):
+        raise LimitError(
+            f"The register is too wide for a matrix product state: atoms more than {shape.reach} "
+            f"places apart turn each other's phase by "
+            f"{shape.neglected_rad_per_s * program.duration_s:.1f} rad, more than "
+            f"{NEGLECTED_RAD_MAX:.1f}."
+        )
+    need = chain_memory_bytes(len(sites), shape.reach, parameters.max_bond) + FIXED_BYTES
+    if need > memory_bytes_max:
+        raise LimitError(
+            f"A matrix product state of {len(sites)} atoms with bond dimensions up to "
+            f"{parameters.max_bond} needs {need:,} bytes of memory, more than the limit of "
+            f"{memory_bytes_max:,} bytes."
+        )
+    return need
+
+
 def generous_radius_m(program: AhsProgram) -> float | None:
     """Return a distance at which the program's drive surely breaks the blockade.
 
@@ -96,15 +175,23 @@ def generous_radius_m(program: AhsProgram) -> float | None:
     Returns:
         In m; None where the drive is so weak that this cannot be said.
     """
-    rabi_max = area = 0.0
+    rabi_max, area = _rabi_max(program), 0.0
     for drive in program.driving_fields:
         series, pattern = drive.amplitude.series, drive.amplitude.pattern or (1.0,)
         scale = max(abs(factor) for factor in pattern)
-        rabi_max += scale * max(abs(value) for value in series.values)
         area += scale * _area(series)
     if area < _WEAK_AREA_RAD or rabi_max <= 0:
         return None
     return float((_GENEROUS_RATIO * C6_RAD_M6_PER_S / rabi_max) ** (1 / 6))
+
+
+def _rabi_max(program: AhsProgram) -> float:
+    """Return a bound of the Rabi frequency of any atom at any time, in rad/s."""
+    return sum(
+        max(abs(factor) for factor in drive.amplitude.pattern or (1.0,))
+        * max(abs(value) for value in drive.amplitude.series.values)
+        for drive in program.driving_fields
+    )
 
 
 def independent_set_count(

@@ -44,6 +44,12 @@ class Drive:
         """Number of pieces."""
         return self.bounds_s.size - 1
 
+    @property
+    def rabi_max(self) -> float:
+        """Largest Rabi frequency of any atom, 2|w|, in rad/s."""
+        ends = (self.coupling_starts, self.coupling_ends)
+        return 2 * max(float(np.abs(w).max(initial=0.0)) for w in ends)
+
     def at(self, pieces: NDArray[np.intp], times_s: Floats) -> tuple[Complexes, Floats]:
         """Return w and d at times that lie in the given pieces.
 

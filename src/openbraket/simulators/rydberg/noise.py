@@ -36,6 +36,18 @@ class ShotDraws:
     amplitude_factors: Floats
     detuning_shifts_rad_per_s: Floats
 
+    def shared(self, count: int) -> ShotDraws:
+        """Return the draws of the first `count` shots for all shots, in turn."""
+        rows = np.arange(self.is_driven.shape[0]) % count
+        return ShotDraws(
+            self.is_seen[rows],
+            self.is_present[rows],
+            self.is_driven[rows],
+            self.positions_m[rows],
+            self.amplitude_factors[rows],
+            self.detuning_shifts_rad_per_s[rows],
+        )
+
     def groups(self) -> list[tuple[int, NDArray[np.intp]]]:
         """Return shots that evolve alike: for each group its first shot and all its shots."""
         shots = self.is_driven.shape[0]

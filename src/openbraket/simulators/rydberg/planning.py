@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from openbraket.base.errors import LimitError
@@ -58,6 +59,28 @@ def run_seconds(problem: Problem, count: int, tolerance: float) -> float:
     return work * SWEEPS_PER_STEP * _BLOCKADE_SECONDS * repeats
 
 
+def check_steps(problem: Problem, settings: RydbergSettings) -> None:
+    """Refuse a problem whose rates ask for too many time steps.
+
+    Raises:
+        LimitError: If they do; it names the rate.
+    """
+    if guess_step(problem, settings.tolerance) * STEP_COUNT_MAX > 1.01 * problem.duration_s:
+        return
+    alone = replace(problem, couplings=problem.couplings * 0)
+    if guess_step(alone, settings.tolerance) * STEP_COUNT_MAX <= 1.01 * problem.duration_s:
+        message = (
+            f"A drive of up to {problem.drive.rabi_max:.1e} rad/s for {problem.duration_s:.1e} s "
+            f"needs more than {STEP_COUNT_MAX} time steps"
+        )
+        raise LimitError(message)
+    message = (
+        f"An interaction of {problem.couplings.max():.1e} rad/s needs more than "
+        f"{STEP_COUNT_MAX} time steps; give a blockade radius that covers the pair"
+    )
+    raise LimitError(message)
+
+
 def check_size(problem: Problem, settings: RydbergSettings, *, evolutions: int) -> None:
     """Refuse a problem that does not fit.
 
@@ -75,12 +98,7 @@ def check_size(problem: Problem, settings: RydbergSettings, *, evolutions: int) 
     if problem.atom_count > atoms_max:
         message = f"{problem.atom_count} atoms in {where}: at most {atoms_max} are possible"
         raise LimitError(message)
-    if guess_step(problem, settings.tolerance) * STEP_COUNT_MAX <= 1.01 * problem.duration_s:
-        message = (
-            f"An interaction of {problem.couplings.max():.1e} rad/s needs more than "
-            f"{STEP_COUNT_MAX} time steps; give a blockade radius that covers the pair"
-        )
-        raise LimitError(message)
+    check_steps(problem, settings)
     count = configuration_count(problem.atom_count, problem.is_blocked)
     if count is None or count > CONFIGURATIONS_MAX:
         found = "too many to count" if count is None else str(count)

@@ -10,6 +10,13 @@ import numpy as np
 
 from openbraket.base.errors import LimitError, ProgramError
 from openbraket.circuits.ahs import AhsNoise
+from openbraket.simulators.rydberg.chain import (
+    DISCARDED_WEIGHT_MAX,
+    EVOLUTIONS_MAX,
+    AtomChain,
+    evolve_chains,
+    fitting_shape,
+)
 from openbraket.simulators.rydberg.drive import drive_of
 from openbraket.simulators.rydberg.interface import RydbergLog, RydbergResult, RydbergSettings
 from openbraket.simulators.rydberg.noise import ShotDraws, draw_shots, read_out
@@ -36,6 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from openbraket.circuits.ahs import AhsProgram
+    from openbraket.circuits.ahs_chain import ChainShape
     from openbraket.simulators.rydberg.drive import Floats
 
 SHOTS_MAX: Final = 1_000_000
@@ -53,6 +61,7 @@ class _Plan:
     problem: Problem
     atoms: NDArray[np.intp]
     subspace: Subspace | None
+    chain: ChainShape | None = None
 
 
 def simulate(
@@ -88,7 +97,8 @@ def simulate(
         CancelledError: If `cancel` was set.
 
     Accuracy: the log's integration error, in total variation, is at most `settings.tolerance`
-        (with noise at most 0.1/√shots, where that is larger).
+        (with noise, or as a matrix product state, at most 0.1/√shots, where that is larger). What
+        truncations of a matrix product state leave out comes on top, see the log.
     """
     settings, noise = settings or RydbergSettings(), noise or _NO_NOISE
     if not program.sites_m:
@@ -103,9 +113,8 @@ def simulate(
     groups = draws.groups()
     if program.duration_s > 0 and draws.is_driven.any():
         with Watch(report=report, cancel=cancel) as watch:
-            log = _Runner(program, settings, draws, groups, thread_count, watch).run(
-                outcomes, is_rydberg
-            )
+            runner = _Runner(program, settings, draws, groups, thread_count, watch)
+            log, draws = runner.run(outcomes, is_rydberg, generator)
     else:
         log = RydbergLog("full", int(sum(program.filling)), 1, 0, 0.0, 0.0)
     return RydbergResult(
@@ -128,7 +137,7 @@ def distribution(
         log. Shape (configurations,) both.
 
     Raises:
-        LimitError: If no method fits.
+        LimitError: If no method fits, or only a matrix product state, which has no such list.
         NumericsError: If the time steps do not converge.
     """
     draws = draw_shots(program, _NO_NOISE, 1, np.random.default_rng(0))
@@ -155,9 +164,23 @@ class _Runner:
         self._program, self._settings, self._draws = program, settings, draws
         self._groups, self._thread_count, self._watch = groups, thread_count, watch
 
-    def run(self, outcomes: Floats, is_rydberg: NDArray[np.bool_]) -> RydbergLog:
-        """Fill in which atoms every shot finds in |r>."""
+    def run(
+        self, outcomes: Floats, is_rydberg: NDArray[np.bool_], generator: np.random.Generator
+    ) -> tuple[RydbergLog, ShotDraws]:
+        """Fill in which atoms every shot finds in |r>.
+
+        Returns:
+            The log, and what was drawn for every shot; as a matrix product state shots may share
+            draws.
+        """
         plan = self._plan()
+        if plan.chain is not None:
+            return self._run_chain(plan, plan.chain, is_rydberg, generator)
+        return self._run_exactly(plan, outcomes, is_rydberg), self._draws
+
+    def _run_exactly(
+        self, plan: _Plan, outcomes: Floats, is_rydberg: NDArray[np.bool_]
+    ) -> RydbergLog:
         if len(self._groups) == 1 and self._is_nominal(self._groups[0][0], plan):
             evolved = self._evolve_accurately(plan.problem)
             _measure(evolved, plan.atoms, outcomes, self._groups[0][1], is_rydberg)
@@ -165,8 +188,15 @@ class _Runner:
         return self._run_groups(plan, outcomes, is_rydberg)
 
     def evolve_nominal(self) -> tuple[Evolved, RydbergLog]:
-        """Evolve the program without noise."""
+        """Evolve the program without noise.
+
+        Raises:
+            LimitError: If no method fits, or only a matrix product state.
+        """
         plan = self._plan()
+        if plan.chain is not None:
+            message = f"{plan.atoms.size} atoms have too many configurations for one distribution"
+            raise LimitError(message)
         evolved = self._evolve_accurately(plan.problem)
         return evolved, self._log(plan, evolved, self._settings.tolerance)
 
@@ -175,18 +205,41 @@ class _Runner:
         atoms = np.flatnonzero(self._draws.is_driven.any(axis=0))
         filled = np.flatnonzero(np.array(program.filling))
         nominal = filled if filled.size else atoms
-        apart = distances(np.array(program.sites_m, dtype=np.float64).reshape(-1, 2)[nominal])
+        sites = np.array(program.sites_m, dtype=np.float64).reshape(-1, 2)[nominal]
+        apart = distances(sites)
         problem = Problem(
             interactions(apart, settings.c6_rad_m6_per_s),
             drive_of(program, [int(a) for a in nominal], settings.phase_sign),
             precision=settings.precision,
             thread_count=self._thread_count,
         )
-        subspace = self._subspace(problem, apart)
-        if subspace is not None:
-            problem = problem.in_subspace(subspace.is_blocked)
-            check_size(problem, settings, evolutions=len(self._groups))
-        return _Plan(problem, nominal, subspace)
+        count = len(self._groups)
+        if settings.method == "mps":
+            shape = fitting_shape(problem, sites, settings, evolutions=count)
+            return _Plan(problem, nominal, None, shape)
+        try:
+            subspace = self._subspace(problem, apart)
+            if subspace is None:
+                return _Plan(problem, nominal, None)
+            smaller = problem.in_subspace(subspace.is_blocked)
+            check_size(smaller, settings, evolutions=count)
+        except LimitError as refusal:
+            if settings.method != "automatic" or settings.blockade_radius_m is not None:
+                raise
+            return _Plan(problem, nominal, None, self._chain_or_refuse(problem, sites, refusal))
+        return _Plan(smaller, nominal, subspace)
+
+    def _chain_or_refuse(self, problem: Problem, sites: Floats, refusal: LimitError) -> ChainShape:
+        """Return the atoms as a chain where the methods before have refused.
+
+        Raises:
+            LimitError: If they do not fit as a chain either; with both reasons.
+        """
+        try:
+            return fitting_shape(problem, sites, self._settings, evolutions=len(self._groups))
+        except LimitError as other:
+            message = f"{refusal}. {other}"
+            raise LimitError(message) from other
 
     def _subspace(self, problem: Problem, apart: Floats) -> Subspace | None:
         """Return the subspace to use, None for the full space.
@@ -269,6 +322,69 @@ class _Runner:
             drifts = list(pool.map(evolve, self._groups))
         nominal = Evolved(plan.problem.space(), steps, tolerance, max(drifts), is_measured=False)
         return replace(self._log(plan, nominal, tolerance), evolution_count=len(self._groups))
+
+    def _run_chain(
+        self,
+        plan: _Plan,
+        shape: ChainShape,
+        is_rydberg: NDArray[np.bool_],
+        generator: np.random.Generator,
+    ) -> tuple[RydbergLog, ShotDraws]:
+        settings, shots = self._settings, is_rydberg.shape[0]
+        warnings = []
+        if len(self._groups) > EVOLUTIONS_MAX:
+            warnings.append(
+                f"{shots} shots share {EVOLUTIONS_MAX} draws of the noise before the read-out, "
+                "because each would be an evolution of its own"
+            )
+            self._draws = self._draws.shared(EVOLUTIONS_MAX)
+            self._groups = self._draws.groups()
+        tolerance = max(settings.tolerance, _STATISTICAL_SHARE / np.sqrt(shots))
+        place = np.empty(len(self._program.sites_m), dtype=np.intp)
+        place[:] = place.size
+        place[plan.atoms[list(shape.order)]] = np.arange(len(shape.order))
+
+        def group(
+            shot: int, members: NDArray[np.intp], generator: np.random.Generator
+        ) -> tuple[Callable[[], Problem], Callable[[AtomChain], None]]:
+            problem, atoms = self._perturbed(plan, shot, 1)
+            order = np.argsort(place[atoms], kind="stable")
+
+            def measure(chain: AtomChain) -> None:
+                draws = generator.random((members.size, order.size))
+                is_rydberg[np.ix_(members, atoms[order])] = chain.sample(draws)
+
+            return lambda: problem.part(order), measure
+
+        children = generator.spawn(len(self._groups))
+        run = evolve_chains(
+            plan.problem.part(np.array(shape.order)),
+            [group(*g, child) for g, child in zip(self._groups, children, strict=True)],
+            shape.reach,
+            settings,
+            tolerance,
+            self._watch,
+        )
+        if run.discarded_weight > DISCARDED_WEIGHT_MAX:
+            warnings.append(
+                f"bond dimensions up to {settings.max_bond} left out a weight of "
+                f"{run.discarded_weight:.1e}, more than {DISCARDED_WEIGHT_MAX:.1e}; a larger "
+                "max_bond keeps more"
+            )
+        log = RydbergLog(
+            method="mps",
+            atom_count=plan.problem.atom_count,
+            configuration_count=0,
+            step_count=run.step_count,
+            integration_error=run.integration_error,
+            norm_drift=run.norm_drift,
+            evolution_count=len(self._groups),
+            peak_bond=run.peak_bond,
+            discarded_weight=run.discarded_weight,
+            neglected_rad_per_s=shape.neglected_rad_per_s,
+            warnings=tuple(warnings),
+        )
+        return log, self._draws
 
     def _perturbed(
         self, plan: _Plan, shot: int, thread_count: int

@@ -161,19 +161,34 @@ def flows(drive: Drive, steps: Steps, weights: tuple[float, ...]) -> Complexes:
     return _product(second, first)
 
 
-def stage_columns(
-    drive: Drive, steps: Steps, atom_count: int
-) -> tuple[Floats, Complexes, Complexes, Floats]:
-    """Return mixings, phases, scales and betas of `RydbergState.apply` for all steps.
+def _merged_flows(drive: Drive, steps: Steps) -> Complexes:
+    """Return the unitaries before every stage, and the last one; (stages + 1, columns, 2, 2).
 
-    Every unitary is s · diag(1, l) [[1, -it], [-it, 1]] diag(1, r); each r joins the stage before.
     The last flow of a step and the first one of the next are one.
     """
     unitaries = flows(drive, steps, A_WEIGHTS)
     merged = unitaries[:, :-1].copy()
     merged[1:, 0] = _product(unitaries[1:, 0], unitaries[:-1, -1])
     shape = (len(steps) * STAGES_PER_STEP, unitaries.shape[2], 2, 2)
-    every = np.concatenate([merged.reshape(shape), unitaries[-1:, -1]])
+    return np.concatenate([merged.reshape(shape), unitaries[-1:, -1]])
+
+
+def chain_columns(drive: Drive, steps: Steps, atom_count: int) -> tuple[Complexes, Floats]:
+    """Return matrices and betas of `ChainState.apply` for all steps."""
+    every = _merged_flows(drive, steps)
+    betas = (steps.lengths_s[:, None] * np.array(B_WEIGHTS)).ravel()
+    wide = np.broadcast_to(every, (every.shape[0], atom_count, 2, 2))
+    return np.ascontiguousarray(wide).ravel(), np.append(betas, 0.0)
+
+
+def stage_columns(
+    drive: Drive, steps: Steps, atom_count: int
+) -> tuple[Floats, Complexes, Complexes, Floats]:
+    """Return mixings, phases, scales and betas of `RydbergState.apply` for all steps.
+
+    Every unitary is s · diag(1, l) [[1, -it], [-it, 1]] diag(1, r); each r joins the stage before.
+    """
+    every = _merged_flows(drive, steps)
     scale = every[..., 0, 0]
     upper = 1j * every[..., 0, 1] / scale
     mixing = np.abs(upper)

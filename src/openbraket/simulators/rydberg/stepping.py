@@ -36,6 +36,9 @@ MEASURED_CONFIGURATIONS_MAX: Final = 1 << 17
 CLUSTER_ATOMS: Final = {"full": 9, "blockade": 12}
 # The error of n atoms is taken as n / m times that of a cluster of m, and twice that for safety.
 _SAFETY: Final = 2.0
+# Phases that the strongest interaction and the Rabi frequency may turn in one step, in rad.
+COUPLING_STEP: Final = 1.2
+_RABI_STEP: Final = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +67,28 @@ class Calibration:
     Attributes:
         step_s: Step that should meet the tolerance.
         error_per_local: Total variation for each unit of the summed local errors.
+        error: Total variation that the step should leave for all atoms.
     """
 
     step_s: float
     error_per_local: float
+    error: float
 
 
 def guess_step(problem: Problem, tolerance: float) -> float:
     """Return a step that is likely to meet the tolerance, in s."""
     drive = problem.drive
-    rabi = 2 * float(np.maximum(np.abs(drive.coupling_starts), np.abs(drive.coupling_ends)).max())
+    rabi = drive.rabi_max
     rest = problem.couplings
     if problem.is_blocked is not None:
         rest = np.where(problem.is_blocked, 0.0, rest)
     easing = min(2.0, (tolerance / 1e-4) ** (1 / ORDER))
     duration = float(drive.bounds_s[-1])
-    limits = [duration, 1.2 / max(float(rest.max(initial=0.0)), 1e-9), 0.75 / max(rabi, 1e-9)]
+    limits = [
+        duration,
+        COUPLING_STEP / max(float(rest.max(initial=0.0)), 1e-9),
+        _RABI_STEP / max(rabi, 1e-9),
+    ]
     return float(max(min(limits) * easing, duration / STEP_COUNT_MAX))
 
 
@@ -156,7 +165,8 @@ def calibrate(problem: Problem, tolerance: float, watch: Watch) -> Calibration:
     local = _evolve_and_sample(few, few.space(), steps, watch)
     ratio = float(steps.lengths_s.max() / found.steps.lengths_s.max())
     error = found.error * ratio**ORDER
-    return Calibration(step_s, _SAFETY * error / max(local, 1e-300))
+    grown = _SAFETY * error * problem.atom_count / few.atom_count
+    return Calibration(step_s, _SAFETY * error / max(local, 1e-300), grown)
 
 
 def probabilities(space: Evolving) -> Floats:

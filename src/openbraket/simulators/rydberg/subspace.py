@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from openbraket.base.errors import LimitError
 from openbraket.simulators.rydberg.register import cluster
 from openbraket.simulators.rydberg.splitting import steps_of
-from openbraket.simulators.rydberg.stepping import guess_step, squares
+from openbraket.simulators.rydberg.stepping import COUPLING_STEP, guess_step, squares
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +32,9 @@ _GIVEN_TIMES: Final = 4
 _RATIO_MAX: Final = 200.0
 _RADII_MAX: Final = 16
 _CLUSTER_TOLERANCE: Final = 1e-3
+# Time steps of the cluster, and how far interactions must be above the drive to block anything.
+_CLUSTER_STEPS_MAX: Final = 100_000
+_RATIO_MIN: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ def given_subspace(
     """Return the subspace of a given radius, with its neglected population.
 
     Raises:
+        LimitError: If the drive is too long to measure what is neglected.
         CancelledError: If the work was stopped.
     """
     return _measured(
@@ -71,6 +76,7 @@ def chosen_subspace(
         The subspace, None if there is none, and the population that the least radius neglects.
 
     Raises:
+        LimitError: If the drive is too long to measure what is neglected.
         CancelledError: If the work was stopped.
     """
     shells = np.unique(np.round(distances_m[np.isfinite(distances_m)], 9))
@@ -87,12 +93,25 @@ def _softened(problem: Problem) -> Problem:
     """Return the problem with interactions so bounded that steps need not be absurdly short.
 
     At the bound a pair is excited together with a probability of 1e-5 or less, in any case far
-    less than what decides on a radius.
+    less than what decides on a radius. A drive that is so long that this takes too many steps has a
+    lower bound.
+
+    Raises:
+        LimitError: If even interactions that barely block would take too many steps.
     """
     drive = problem.drive
     rate = 2 * np.abs(drive.coupling_starts).max() + np.abs(drive.detuning_starts).max()
     rate = max(rate, 2 * np.abs(drive.coupling_ends).max() + np.abs(drive.detuning_ends).max())
-    return replace(problem, couplings=np.minimum(problem.couplings, _RATIO_MAX * rate))
+    affordable = _CLUSTER_STEPS_MAX * COUPLING_STEP / max(problem.duration_s * float(rate), 1e-9)
+    if affordable < _RATIO_MIN:
+        message = (
+            f"The drive turns an atom by up to {problem.duration_s * float(rate):.1e} rad, so that "
+            f"what a blockade radius neglects cannot be measured; at most "
+            f"{_CLUSTER_STEPS_MAX * COUPLING_STEP / _RATIO_MIN:.1e} rad are possible"
+        )
+        raise LimitError(message)
+    bound = min(_RATIO_MAX, affordable) * float(rate)
+    return replace(problem, couplings=np.minimum(problem.couplings, bound))
 
 
 def _measured(

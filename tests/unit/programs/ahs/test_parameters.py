@@ -58,8 +58,8 @@ def test_task_s_choice_goes_before_the_service_s():
             "lenient in deviceParameters is 'yes'; it must be true or false",
         ),
         (
-            parameters(method="mps"),
-            "method in deviceParameters is 'mps'; it must be 'automatic', 'full' or",
+            parameters(method="tdvp"),
+            "method in deviceParameters is 'tdvp'; it must be 'automatic' or 'full' or",
         ),
         (
             parameters(blockadeRadius=0),

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openbraket.base.errors import LimitError
+from openbraket.circuits.ahs_chain import chain_memory_bytes
 from openbraket.circuits.memory import FIXED_BYTES
 from openbraket.programs.ahs import AhsParameters, check_ahs, read_ahs
 from openbraket.programs.ahs.size import (
@@ -68,8 +69,32 @@ def test_program_that_no_blockade_makes_small_enough_is_refused():
         LimitError, match=r"[\d,]+ configurations at a blockade radius of 1.23e-05 m"
     ):
         size(document(grid))
-    with pytest.raises(LimitError, match="The program has 64 atoms; this version simulates at"):
-        size(document(chain(64)))
+    wide = [[f"{8 * i}e-6", f"{8 * j}e-6"] for i in range(10) for j in range(10)]
+    with pytest.raises(LimitError, match=r"100 atoms; .* too wide for a matrix product state"):
+        size(document(wide))
+
+
+def test_long_chains_and_ladders_are_matrix_product_states():
+    found = size(document(chain(64)))
+    assert found.memory_bytes == chain_memory_bytes(64, 4, 128) + FIXED_BYTES
+    ladder = [[f"{6.7 * i}e-6", f"{6.7 * j}e-6"] for i in range(40) for j in range(2)]
+    assert size(document(ladder)).memory_bytes > found.memory_bytes
+    assert size(document(chain(10)), method="mps").memory_bytes < found.memory_bytes
+    with pytest.raises(LimitError, match=r"bond dimensions up to 4096 needs [\d,]+ bytes"):
+        size(document(chain(64)), max_bond=4096)
+    with pytest.raises(LimitError, match="has at most 256 atoms, not 257"):
+        size(document(chain(257)), method="mps")
+    with pytest.raises(LimitError, match="64 atoms; a blockade subspace has at most 63"):
+        size(document(chain(64)), method="blockade")
+
+
+def test_drive_of_millions_of_turns_is_refused():
+    drive = document()["hamiltonian"]["drivingFields"][0]
+    wild = document(
+        chain(2), drivingFields=[drive | {"amplitude": field(["0", "1e12", "1e12", "0"])}]
+    )
+    with pytest.raises(LimitError, match=r"Rabi frequency times the duration is \S+ rad; at most"):
+        size(wild)
 
 
 def test_radius_at_which_nothing_is_blocked_bounds_the_choice():
