@@ -1,7 +1,7 @@
 """Neutral atoms: an adiabatic sweep of 4 µs on chains and squares, against named peers.
 
 Usage: python benchmarks/bench_ahs.py [--peer-python PATH] [--peers braket,bloqade,emu-sv]
-           [--atoms 10,12,14,16] [--large] [--noise] [--repeat 5]
+           [--atoms 10,12,14,16] [--large] [--noise] [--chains 14,60] [--repeat 5]
 
 The peers run one after the other in an interpreter of their own, because they want packages that
 nothing else here needs: `pip install amazon-braket-sdk bloqade-analog emu-sv emu-mps`. Goals are
@@ -29,6 +29,11 @@ from openbraket.circuits.ahs import (
     TimeSeries,
 )
 from openbraket.simulators.rydberg import RydbergLog, RydbergSettings, distribution, simulate
+from openbraket.simulators.rydberg.chain import AtomChain, evolve_chains, fitting_shape
+from openbraket.simulators.rydberg.drive import drive_of
+from openbraket.simulators.rydberg.problem import Problem
+from openbraket.simulators.rydberg.register import distances, interactions
+from openbraket.simulators.rydberg.watch import Watch
 
 Sites = list[tuple[float, float]]
 
@@ -172,6 +177,68 @@ def large(thread_count: int) -> None:
             print(f"    {line}")
 
 
+def chain_densities(
+    program: AhsProgram, settings: RydbergSettings, *, shots: int
+) -> tuple[np.ndarray, list[str]]:
+    """Evolve a chain and measure it 1000 times; its densities, and how it went."""
+    sites = np.array(program.sites_m)
+    problem = Problem(
+        interactions(distances(sites), settings.c6_rad_m6_per_s),
+        drive_of(program, range(len(sites)), settings.phase_sign),
+    )
+    shape = fitting_shape(problem, sites, settings, evolutions=1)
+    found = []
+
+    def measure(chain: AtomChain) -> None:
+        chain.sample(np.random.default_rng(1).random((1000, len(sites))))
+        found.append(chain.kernel.densities())
+
+    tolerance = max(settings.tolerance, 0.1 / np.sqrt(shots))
+    with Watch() as watch:
+        run = evolve_chains(
+            problem, [(lambda: problem, measure)], shape.reach, settings, tolerance, watch
+        )
+    return found[0], [str(run)]
+
+
+def chains(counts: list[int], options: argparse.Namespace) -> None:
+    """Matrix product states beside emu-mps; errors are the largest of a density.
+
+    Up to 20 atoms densities are compared with exact ones, above with those of a chain that is cut
+    a hundred times less and makes steps half as long.
+    """
+    for count in counts:
+        program = sweep(chain(count))
+        settings = RydbergSettings(method="mps")
+        begun = time.perf_counter()
+        densities, log = chain_densities(program, settings, shots=1000)
+        ours = time.perf_counter() - begun
+        if count <= 20:
+            configurations, shares, _ = distribution(
+                program, settings=RydbergSettings(tolerance=1e-7)
+            )
+            atoms = np.arange(count, dtype=np.uint64)
+            exact = shares @ ((configurations[:, None] >> atoms) & np.uint64(1)).astype(float)
+        else:
+            fine = RydbergSettings(method="mps", cutoff=1e-11, max_bond=256)
+            exact, _ = chain_densities(program, fine, shots=200_000)
+        print(f"chain of {count}, mps: {ours:.2f} s, error {np.abs(densities - exact).max():.1e}")
+        for line in log:
+            print(f"    {line}")
+        if "emu-mps" not in options.peers.split(","):
+            continue
+        seconds, path, prefix = peer_seconds(
+            options.peer_python, "emu-mps", chain(count), 0.0, options.timeout
+        )
+        if seconds is None:
+            continue
+        text = f"    emu-mps: {prefix}{seconds:.2f} s, ratio {prefix}{seconds / ours:.1f}"
+        if path is not None:
+            text += f", its error {np.abs(np.load(path) - exact).max():.1e}"
+            Path(path).unlink()
+        print(f"{text} (goal 1)", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer-python", default=sys.executable)
@@ -182,6 +249,7 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=400.0)
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--noise", action="store_true")
+    parser.add_argument("--chains", default="", help="atoms of chains as matrix product states")
     options = parser.parse_args()
     print_machine(["numpy"])
     for count in (int(text) for text in options.atoms.split(",") if text):
@@ -191,6 +259,7 @@ def main() -> None:
         ):
             compare(name, sites, 0.0, options)
             compare(name, sites, radius_um, options)
+    chains([int(text) for text in options.chains.split(",") if text], options)
     if options.noise:
         seconds, log = timed(
             sweep(chain(12)),
