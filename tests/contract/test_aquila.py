@@ -183,7 +183,7 @@ def test_local_detuning_is_an_experimental_capability(service, braket, s3):
 
 def test_program_that_nothing_can_hold_is_refused_when_it_is_created(service, braket):
     grid = [[f"{9 * i}e-6", f"{9 * j}e-6"] for i in range(9) for j in range(9)]
-    assert "The program has 81 atoms; this version simulates at most" in refusal(
+    assert "The program has 81 atoms; a blockade subspace has at most 63" in refusal(
         braket, document(grid)
     )
 

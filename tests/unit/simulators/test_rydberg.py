@@ -213,8 +213,8 @@ def test_drive_that_takes_millions_of_steps_is_refused_without_trying(rabi, end_
 
 
 def test_wide_register_is_refused_with_both_reasons():
-    sites = [(13e-6 * i, 13e-6 * j) for i in range(7) for j in range(7)]
-    with pytest.raises(LimitError, match=r"full space.* The register is too wide for a chain"):
+    sites = [(9e-6 * i, 9e-6 * j) for i in range(9) for j in range(9)]
+    with pytest.raises(LimitError, match=r"81 atoms .*\. The register is too wide for a chain"):
         simulate(sweep(sites), shots=1)
 
 
