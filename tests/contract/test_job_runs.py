@@ -49,6 +49,8 @@ def service(tmp_path_factory):
         openbraket.testing.start(data_dir=data_dir, options=options) as running,
         pytest.MonkeyPatch.context() as patch,
     ):
+        # The session that boto3 keeps has read other keys already.
+        patch.setattr(boto3, "DEFAULT_SESSION", None)
         patch.setenv("AWS_ACCESS_KEY_ID", KEY)
         patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
         boto3.client("s3").create_bucket(Bucket=BUCKET)

@@ -7,6 +7,7 @@ import logging
 import random
 import threading
 import time
+import urllib.request
 
 from moto.server import ThreadedMotoServer
 
@@ -21,8 +22,11 @@ def other_store():
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    # All of its stores in one process share what they hold.
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
     try:
-        yield "http://{}:{}".format(*server.get_host_and_port())
+        yield url
     finally:
         server.stop()
 

@@ -33,6 +33,8 @@ HAMILTONIAN = {
     "Z1 Z3": 0.12293305056183797,
     "Z2 Z3": 0.17627640804319586,
 }
+# Two files in turn, so that one of them is whole whenever the job is ended.
+SUFFIXES = ("even", "odd")
 PAULIS = {"X": Observable.X, "Y": Observable.Y, "Z": Observable.Z}
 
 
@@ -62,6 +64,17 @@ def energy() -> Observable:
     return total
 
 
+def newest_checkpoint(job_name: str) -> dict[str, float]:
+    """Return the newest checkpoint of a job that is whole: a cancel may cut one off."""
+    found = [{"theta": 0.0, "iteration": 0}]
+    for suffix in SUFFIXES:
+        try:
+            found.append(load_job_checkpoint(job_name, suffix))
+        except (OSError, ValueError):
+            print(f"there is no whole checkpoint '{suffix}'", flush=True)
+    return max(found, key=lambda state: state["iteration"])
+
+
 def main() -> None:
     """Search from the start, or from another job's checkpoint."""
     hyperparameters = json.loads(Path(os.environ["AMZN_BRAKET_HP_FILE"]).read_text())
@@ -69,7 +82,7 @@ def main() -> None:
     step = float(hyperparameters["step"])
     state = {"theta": 0.0, "iteration": 0}
     if earlier_job := hyperparameters.get("resume_from"):
-        state = load_job_checkpoint(earlier_job)
+        state = newest_checkpoint(earlier_job)
         print(f"resumed from {earlier_job} at iteration {state['iteration']}", flush=True)
     device = AwsDevice(os.environ["AMZN_BRAKET_DEVICE_ARN"])
     program = ansatz().adjoint_gradient(observable=energy(), parameters=["theta"])
@@ -80,7 +93,7 @@ def main() -> None:
         value = found["expectation"] + HAMILTONIAN[""]
         log_metric(metric_name="energy", value=value, iteration_number=iteration)
         theta -= step * found["gradient"]["theta"]
-        save_job_checkpoint({"theta": theta, "iteration": iteration + 1})
+        save_job_checkpoint({"theta": theta, "iteration": iteration + 1}, SUFFIXES[iteration % 2])
         time.sleep(float(hyperparameters["pause"]))  # so that there is time to cancel the job
     save_job_result({"energy": value, "theta": theta})
 
