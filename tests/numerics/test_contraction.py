@@ -51,6 +51,13 @@ def test_values_equal_those_of_the_state_vector():
     assert abs(found["0101101"] - state.amplitude(0b0101101)) < 1e-9
 
 
+def test_samples_are_rehearsed_after_a_contraction():
+    network = Contraction(12, steps_of(scrambled(3, 12, 24)), memory_bytes=GIB)
+    before = network.rehearse_samples(1)
+    network.sample(1, np.random.default_rng(1))
+    assert network.rehearse_samples(1).width <= before.width + 1
+
+
 def test_samples_follow_the_distribution():
     operations = scrambled(2, 4, 8)
     network = Contraction(4, steps_of(operations), memory_bytes=GIB)

@@ -106,9 +106,15 @@ class Contraction:
 
     def rehearse_samples(self, shots: int) -> Prediction:
         """Return what drawing samples needs."""
-        found = self._circuit.sample_rehearse(
-            group_size=_GROUP_QUBITS, optimize=self._optimizer, progbar=False
-        )
+        from cotengra.contract import default_implementation
+
+        # Outcomes are stood for by random vectors, which cotengra folds in lazily. autoray 0.8.4,
+        # which PennyLane asks for, then takes numpy's functions for the lazy ones once numpy's
+        # have been used in the process; these do not pass by its namespaces.
+        with default_implementation("cotengra"):
+            found = self._circuit.sample_rehearse(
+                group_size=_GROUP_QUBITS, optimize=self._optimizer, progbar=False
+            )
         return _summed([info["tree"] for info in found.values()], shots)
 
     def rehearse_values(self, result_types: Sequence[ResultType]) -> Prediction:
