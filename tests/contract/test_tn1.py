@@ -1,6 +1,7 @@
 """TN1 through boto3 and the Braket SDK: sizes that no state vector holds."""
 
 import json
+import time
 import warnings
 
 import pytest
@@ -89,3 +90,15 @@ def test_extended_limits_are_tn1_s_alone(braket):
     request = task_request(deviceParameters=json.dumps({"openbraket": {"limits": "extended"}}))
     with pytest.raises(ClientError, match="the device has the documented limits alone"):
         braket.create_quantum_task(**request)
+
+
+@pytest.mark.parametrize("begun_s", [0.0, 1.0], ids=["planning", "applying"])
+def test_running_contraction_is_cancelled(braket, s3, begun_s):
+    # Bonds of 1,024 and more: minutes of work.
+    request = task_request(deviceArn=TN1, action=openqasm_action(entangled(50, layers=22)))
+    arn = braket.create_quantum_task(**request)["quantumTaskArn"]
+    wait_for(braket, arn, {"RUNNING"})
+    time.sleep(begun_s)
+    braket.cancel_quantum_task(quantumTaskArn=arn)
+    assert wait_for(braket, arn, TERMINAL)["status"] == "CANCELLED"
+    assert len(run(braket, s3, entangled(50), shots=1)["measurements"]) == 1
