@@ -26,6 +26,10 @@ class FakeExecutor:
         self.is_running = False
 
     @property
+    def capacity(self):
+        return None
+
+    @property
     def free_count(self):
         return self.slots - len(self.running) if self.is_running else 0
 

@@ -46,6 +46,22 @@ def _check_number(value: float) -> float:
     return value
 
 
+def _check_executor(value: str) -> str:
+    if not re.fullmatch(r"local|auto|(ray://)?[^\s/:]+:[0-9]{1,5}", value):
+        raise typer.BadParameter(f"'{value}' is not local, auto, ray://HOST:PORT or HOST:PORT")
+    return value
+
+
+def _check_resources(value: list[str] | None) -> list[str] | None:
+    from openbraket.server.executors import parse_resources
+
+    try:
+        parse_resources(value or ())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return value
+
+
 class Durability(StrEnum):
     """How much a success response promises."""
 
@@ -128,6 +144,22 @@ def serve(
     workers: Annotated[
         int, typer.Option(min=0, help="Worker processes; 0 means one for each processor.")
     ] = 0,
+    executor: Annotated[
+        str,
+        typer.Option(
+            callback=_check_executor,
+            help="Where quantum tasks run: local, or a Ray cluster: auto, ray://HOST:PORT or "
+            "HOST:PORT. Ray's nodes then say how many, and how large.",
+        ),
+    ] = "local",
+    ray_resource: Annotated[
+        list[str] | None,
+        typer.Option(
+            callback=_check_resources,
+            help="ARN=NAME:AMOUNT: what a device's tasks need on a Ray node besides processors "
+            "and memory, as GPU:1. May be given several times.",
+        ),
+    ] = None,
     memory: Annotated[
         float,
         typer.Option(
@@ -277,6 +309,7 @@ def serve(
     """
     # Start-up makes objects that stay; collecting among them costs a tenth of its time.
     gc.disable()
+    from openbraket.server.executors import parse_resources
     from openbraket.server.log_format import set_up_log
     from openbraket.server.object_store import read_store_settings
     from openbraket.server.run import run
@@ -294,6 +327,8 @@ def serve(
         account=account,
         durability=durability.value,
         worker_count=workers or cpu_count(),
+        executor=executor,
+        ray_resources=parse_resources(ray_resource or ()),
         memory_bytes_max=int(memory * 2**30) or memory_bytes_available(),
         seed=seed,
         respects_windows=respect_windows,

@@ -30,7 +30,7 @@ from openbraket.engine import states
 from openbraket.engine.attempt import Run
 from openbraket.engine.cancelling import CancelResult, Confirm, cancel
 from openbraket.engine.concluding import RETRY_S_MAX, record_outcome
-from openbraket.engine.executors.base import Executor, Failed, Lost, Outcome, Succeeded
+from openbraket.engine.executors.base import Capacity, Executor, Failed, Lost, Outcome, Succeeded
 from openbraket.engine.outcomes import delete_unused
 from openbraket.engine.queue import TaskQueue
 from openbraket.engine.recovery import recover
@@ -115,6 +115,11 @@ class Dispatcher:
     def memory_bytes(self) -> int:
         """What admission counts for the attempts under way."""
         return self._room.memory_bytes
+
+    @property
+    def capacity(self) -> Capacity | None:
+        """What the executor's machines can give; None where the settings say it."""
+        return self._executor.capacity
 
     @property
     def is_ready(self) -> bool:
@@ -260,6 +265,7 @@ class Dispatcher:
     def _pump(self) -> None:
         """Start what can start, and record as QUEUED what cannot."""
         self._is_pump_due = False
+        self._room.follow(self._executor.capacity)
         # A task on its way back was accepted earlier than some that wait: they let it pass.
         can_start = not self._is_stopping and self._returning_count == 0
         if self._uploads is not None and self._uploads.is_full:
@@ -381,10 +387,10 @@ class Dispatcher:
 
     def _refusal(self, task: QuantumTask | NewTask) -> str | None:
         """Return why a task can never run, or None."""
-        if task.memory_bytes > self._room.memory_bytes_max:
+        if task.memory_bytes > self._room.task_memory_bytes_max:
             return (
                 f"The quantum task needs {task.memory_bytes} bytes of memory; "
-                f"this service can give at most {self._room.memory_bytes_max}."
+                f"this service can give at most {self._room.task_memory_bytes_max}."
             )
         if task.action_type not in self._runners:
             return f"This service cannot run actions of type {task.action_type}."

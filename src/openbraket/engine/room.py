@@ -1,8 +1,8 @@
 """What running attempts may use together, and which waiting task fits beside them."""
 
 from dataclasses import dataclass
-from typing import Final
 
+from openbraket.engine.executors.base import Capacity
 from openbraket.engine.queue import is_small
 from openbraket.store.quantum_tasks import WaitingTask
 
@@ -32,24 +32,35 @@ class Room:
         memory_bytes_max: What all attempts but those in extra places may use, in bytes.
         thread_count_max: The same in threads; a task that wants more gets this.
         extra_count: Extra places for small tasks.
+
+    Attributes:
+        task_memory_bytes_max: What one attempt can have at most.
     """
 
     def __init__(self, memory_bytes_max: int, thread_count_max: int, extra_count: int = 0) -> None:
-        self.memory_bytes_max: Final = memory_bytes_max
-        self.thread_count_max: Final = thread_count_max
+        self._memory_bytes_max = self.task_memory_bytes_max = memory_bytes_max
+        self._thread_count_max = self._task_thread_count_max = thread_count_max
         self._extra_count = extra_count
         self.memory_bytes = 0
         self.thread_count = 0
         self.extra_used = 0
 
+    def follow(self, capacity: Capacity | None) -> None:
+        """Take over the limits of machines that come and go; None leaves them as they are."""
+        if capacity is not None:
+            self._memory_bytes_max = capacity.memory_bytes
+            self._thread_count_max = capacity.thread_count
+            self.task_memory_bytes_max = capacity.task_memory_bytes
+            self._task_thread_count_max = capacity.task_thread_count
+
     def fits(self, task: WaitingTask) -> bool:
         """Return whether a task fits beside what runs; one that never will is let through."""
-        if task.memory_bytes > self.memory_bytes_max:
+        if task.memory_bytes > self.task_memory_bytes_max:
             return True
-        thread_count = min(task.thread_count, self.thread_count_max)
+        thread_count = min(task.thread_count, self._task_thread_count_max)
         return (
-            self.memory_bytes + task.memory_bytes <= self.memory_bytes_max
-            and self.thread_count + thread_count <= self.thread_count_max
+            self.memory_bytes + task.memory_bytes <= self._memory_bytes_max
+            and self.thread_count + thread_count <= self._thread_count_max
         )
 
     def fits_extra(self, task: WaitingTask) -> bool:
@@ -58,7 +69,8 @@ class Room:
 
     def take(self, task: WaitingTask, *, is_extra: bool) -> Share:
         """Give a task what it needs, to be given back at its end."""
-        share = Share(task.memory_bytes, min(task.thread_count, self.thread_count_max), is_extra)
+        thread_count = min(task.thread_count, self._task_thread_count_max)
+        share = Share(task.memory_bytes, thread_count, is_extra)
         self._add(share, 1)
         return share
 

@@ -15,9 +15,9 @@ from openbraket.blobs import LocalBlobs
 from openbraket.devices import FOLDER_NAME, Catalogue, Device, install_profiles
 from openbraket.engine.availability import Availability
 from openbraket.engine.dispatcher import Dispatcher
-from openbraket.engine.executors.local import LocalExecutor
 from openbraket.engine.uploads import Uploads
 from openbraket.programs.ahs import AhsParameters
+from openbraket.server.executors import build_executor, extra_count
 from openbraket.server.gateway import BASE_HOSTS, Binding, Gateway
 from openbraket.server.jobs import build_jobs, prepare_environment
 from openbraket.server.keys import KeyRing
@@ -70,6 +70,7 @@ async def assemble(
     Raises:
         StoreError: The data directory is in use or cannot be opened.
         ProfileError: A device profile of the operator's is wrong.
+        ExecutorError: Ray is asked for and not installed.
         UnsafeAddressError: The address is not loopback and no access key is registered.
     """
     database = Database.open(settings.data_dir / DATABASE_NAME, durability=settings.durability)
@@ -86,16 +87,11 @@ async def assemble(
         dispatcher = Dispatcher(
             database,
             blobs,
-            LocalExecutor(
-                blobs_root=settings.data_dir,
-                worker_count=settings.worker_count,
-                preload=tuple(RUNNERS.values()),
-                is_durable=is_durable,
-            ),
+            build_executor(settings, preload=tuple(RUNNERS.values()), is_durable=is_durable),
             runners=RUNNERS,
             memory_bytes_max=settings.memory_bytes_max,
             thread_count_max=settings.worker_count,
-            extra_count=_extra_count(settings.worker_count),
+            extra_count=extra_count(settings),
             seed=settings.seed,
             runner_settings={
                 "analog_noise": settings.analog_noise,
@@ -198,14 +194,6 @@ async def _start_events(
     )
     await sender.start()
     return sender
-
-
-def _extra_count(worker_count: int) -> int:
-    """Return how many workers may run small tasks beside wide ones: a quarter, rounded up.
-
-    A wide task needs a worker process for itself, so one worker alone has no such place.
-    """
-    return min(-(-worker_count // 4), worker_count - 1)
 
 
 class _Bindings(Mapping[str, Binding]):

@@ -1,6 +1,7 @@
 """What an operator chooses at start-up."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -38,6 +39,9 @@ class Settings:
         account: Account of requests whose access key is not registered.
         durability: `full` survives a power cut, `normal` survives the death of any process.
         worker_count: Worker processes, at least 1.
+        executor: Where quantum tasks run: `local`, or a Ray cluster's address: `auto`,
+            `ray://host:port` or `host:port`.
+        ray_resources: Further resources of Ray's that the tasks of a device need, by its ARN.
         memory_bytes_max: What all running simulations together may use, in bytes.
         seed: Seed of the samples of tasks that name none; None has them differ.
         respects_windows: Whether devices start tasks in their execution windows only.
@@ -75,6 +79,8 @@ class Settings:
     account: str = ACCOUNT_DEFAULT
     durability: Literal["full", "normal"] = "normal"
     worker_count: int = 1
+    executor: str = "local"
+    ray_resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     memory_bytes_max: int = 1 << 30
     seed: int | None = None
     respects_windows: bool = False

@@ -126,12 +126,14 @@ class Context:
     @property
     def memory_bytes_max(self) -> int:
         """What all running simulations together may use, in bytes."""
-        return self.resources.memory_bytes_max
+        capacity = self.resources.dispatcher.capacity
+        return self.resources.memory_bytes_max if capacity is None else capacity.task_memory_bytes
 
     @property
     def thread_count_max(self) -> int:
         """How many threads one simulation may use."""
-        return self.resources.thread_count_max
+        capacity = self.resources.dispatcher.capacity
+        return self.resources.thread_count_max if capacity is None else capacity.task_thread_count
 
     @property
     def ahs(self) -> AhsParameters:

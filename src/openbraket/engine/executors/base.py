@@ -66,8 +66,29 @@ class Lost:
 Outcome = Succeeded | Failed | Lost
 
 
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What an executor's machines can give now.
+
+    Attributes:
+        memory_bytes: To all attempts together.
+        thread_count: The same in threads.
+        task_memory_bytes: To one attempt; what needs more can never run.
+        task_thread_count: The same in threads; what wants more gets this.
+    """
+
+    memory_bytes: int
+    thread_count: int
+    task_memory_bytes: int
+    task_thread_count: int
+
+
 class Executor(Protocol):
     """Where attempts run. All methods are called on one event loop."""
+
+    @property
+    def capacity(self) -> Capacity | None:
+        """What its machines can give; None where that is the operator's to say."""
 
     @property
     def free_count(self) -> int:
@@ -77,7 +98,7 @@ class Executor(Protocol):
         """Begin to prepare workers and return at once.
 
         Args:
-            on_free: Called whenever `free_count` has grown.
+            on_free: Called whenever `free_count` or `capacity` has grown.
         """
 
     def submit(self, work: Work, on_progress: Callable[[float], None]) -> asyncio.Future[Outcome]:

@@ -84,6 +84,10 @@ class LocalExecutor:
         self._background: set[asyncio.Task[None]] = set()
 
     @property
+    def capacity(self) -> None:
+        """The operator says what this machine gives."""
+
+    @property
     def free_count(self) -> int:
         """How many attempts could start now."""
         return len(self._idle)

@@ -46,6 +46,14 @@ def run(work: Work, report) -> RunnerOutput:  # noqa: C901  (a list of orders)
             names = [f"parts/{index}.json" for index in range(order["count"])]
             objects = tuple(ResultObject(name, b"[]") for name in [*names, "results.json"])
             return RunnerOutput(objects, work.shots, order.get("failure"))
+        case "large":
+            pieces = (bytes([index % 256]) * (1 << 20) for index in range(order["size"] >> 20))
+            return RunnerOutput((ResultObject("results.json", b"".join(pieces)),), work.shots)
+        case "describe":
+            ray = sys.modules.get("ray")
+            node = ray.get_runtime_context().get_node_id() if ray else None
+            found = {"pid": os.getpid(), "threads": work.thread_count, "node": node}
+            return RunnerOutput((ResultObject("r", json.dumps(found).encode()),), work.shots)
         case "print":
             os.write(1, b"noise on standard output\n")
             os.write(2, b"noise on standard error\n")

@@ -1,0 +1,100 @@
+"""A whole service on a cluster: tasks run there, cancels kill, deaths of server and head."""
+
+import asyncio
+import json
+import signal
+
+import boto3
+import pytest
+from botocore.config import Config
+
+import openbraket.testing
+from openbraket.engine.executors.base import Lost, Succeeded
+from support.ray_cluster import WAIT_S, RayNodes, open_pool
+from support.tasks import BUCKET, long_action, task_request, wait_for
+
+LONG = {"action": long_action(qubit_count=24, layer_count=400), "shots": 1}
+
+
+def clients(service):
+    return [
+        boto3.client(
+            name,
+            endpoint_url=service.endpoint_url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        for name in ("braket", "s3")
+    ]
+
+
+def launch(path, nodes):
+    return openbraket.testing.launch(path, options=("--executor", nodes.address))
+
+
+def test_tasks_run_are_cancelled_and_outlive_the_server(tmp_path, nodes):
+    service = launch(tmp_path, nodes)
+    braket, s3 = clients(service)
+    s3.create_bucket(Bucket=BUCKET)
+    arn = braket.create_quantum_task(**task_request())["quantumTaskArn"]
+    task = wait_for(braket, arn, {"COMPLETED", "FAILED"})
+    assert task["status"] == "COMPLETED", task
+    key = f"{task['outputS3Directory']}/results.json"
+    results = json.loads(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    assert len(results["measurements"]) == 10
+
+    arn = braket.create_quantum_task(**task_request(**LONG))["quantumTaskArn"]
+    wait_for(braket, arn, {"RUNNING"})
+    braket.cancel_quantum_task(quantumTaskArn=arn)
+    wait_for(braket, arn, {"CANCELLED"})
+
+    arn = braket.create_quantum_task(**task_request(**LONG))["quantumTaskArn"]
+    waiting = braket.create_quantum_task(**task_request())["quantumTaskArn"]
+    wait_for(braket, arn, {"RUNNING"})
+    wait_for(braket, waiting, {"COMPLETED"})
+    service.kill()
+    service = launch(tmp_path, nodes)
+    braket, _ = clients(service)
+    try:
+        assert wait_for(braket, arn, {"RUNNING"})["status"] == "RUNNING"
+        assert wait_for(braket, waiting, {"COMPLETED"})["status"] == "COMPLETED"
+        braket.cancel_quantum_task(quantumTaskArn=arn)
+        wait_for(braket, arn, {"CANCELLED"})
+    finally:
+        service.stop()
+
+
+@pytest.fixture
+def lone_head():
+    cluster = RayNodes(num_cpus=1)
+    yield cluster
+    cluster.close()
+
+
+@pytest.mark.anyio
+async def test_lost_head_loses_the_attempts_and_tasks_wait_for_it(tmp_path, lone_head, caplog):
+    async with open_pool(tmp_path, lone_head.address) as pool:
+        assert isinstance(await pool.run(), Succeeded)
+        outcome, reported = await pool.submit({"do": "spin"})
+        await asyncio.wait_for(reported.wait(), WAIT_S)
+        await asyncio.to_thread(lone_head.kill, lone_head.head)
+        assert await asyncio.wait_for(outcome, WAIT_S) == Lost(-signal.SIGKILL)
+        await pool.until(lambda: pool.executor.free_count == 0)
+    assert "the connection to Ray ended" in caplog.text
+
+
+@pytest.mark.anyio
+async def test_cluster_can_be_reached_through_its_client_port(tmp_path, nodes):
+    async with open_pool(tmp_path, nodes.client_address) as pool:
+        assert isinstance(await pool.run(), Succeeded)
+        outcome, reported = await pool.submit({"do": "spin"})
+        await asyncio.wait_for(reported.wait(), WAIT_S)
+        pool.executor.kill("task", 1)
+        assert await asyncio.wait_for(outcome, WAIT_S) == Lost(-signal.SIGKILL)
+
+
+def test_executor_of_another_form_is_refused(tmp_path):
+    with pytest.raises(openbraket.testing.ServiceStartError, match="is not local, auto, ray://"):
+        openbraket.testing.launch(tmp_path, options=("--executor", "dask"))
