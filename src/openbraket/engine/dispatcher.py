@@ -30,7 +30,7 @@ from openbraket.engine import states
 from openbraket.engine.attempt import Run
 from openbraket.engine.cancelling import CancelResult, Confirm, cancel
 from openbraket.engine.concluding import RETRY_S_MAX, record_outcome
-from openbraket.engine.executors.base import Capacity, Executor, Failed, Lost, Outcome, Succeeded
+from openbraket.engine.executors.base import Executor, Failed, Lost, Outcome, Succeeded
 from openbraket.engine.outcomes import delete_unused
 from openbraket.engine.queue import TaskQueue
 from openbraket.engine.recovery import recover
@@ -115,11 +115,6 @@ class Dispatcher:
     def memory_bytes(self) -> int:
         """What admission counts for the attempts under way."""
         return self._room.memory_bytes
-
-    @property
-    def capacity(self) -> Capacity | None:
-        """What the executor's machines can give; None where the settings say it."""
-        return self._executor.capacity
 
     @property
     def is_ready(self) -> bool:

@@ -84,10 +84,11 @@ async def assemble(
         blobs = LocalBlobs(settings.data_dir, is_durable=is_durable)
         remote = open_store(settings)
         uploads = open_uploads(settings, remote, blobs)
+        executor = build_executor(settings, preload=tuple(RUNNERS.values()), is_durable=is_durable)
         dispatcher = Dispatcher(
             database,
             blobs,
-            build_executor(settings, preload=tuple(RUNNERS.values()), is_durable=is_durable),
+            executor,
             runners=RUNNERS,
             memory_bytes_max=settings.memory_bytes_max,
             thread_count_max=settings.worker_count,
@@ -124,6 +125,7 @@ async def assemble(
             catalogue=catalogue,
             availability=availability,
             dispatcher=dispatcher,
+            capacity=lambda: executor.capacity,
             memory_bytes_max=settings.memory_bytes_max,
             thread_count_max=settings.worker_count,
             has_aws_quotas=settings.has_aws_quotas,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from openbraket.devices import Catalogue
     from openbraket.engine.availability import Availability
     from openbraket.engine.dispatcher import Dispatcher
+    from openbraket.engine.executors.base import Capacity
     from openbraket.engine.jobs.dispatcher import JobDispatcher
     from openbraket.store.database import Database
     from openbraket.store.session_keys import SessionKey
@@ -46,6 +47,7 @@ class Resources:
         ahs: How analog tasks are simulated that do not say it themselves.
         jobs: The same door for hybrid jobs; None lets all of them wait.
         remote: The store of all objects, where that is another one.
+        capacity: What the executor's machines can give now; None where the two maxima say it.
     """
 
     database: Database
@@ -62,6 +64,7 @@ class Resources:
     ahs: AhsParameters = DEVICE_AS_IT_IS
     jobs: JobDispatcher | None = None
     remote: RemoteObjects | None = None
+    capacity: Callable[[], Capacity | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +129,13 @@ class Context:
     @property
     def memory_bytes_max(self) -> int:
         """What all running simulations together may use, in bytes."""
-        capacity = self.resources.dispatcher.capacity
+        capacity = self.resources.capacity()
         return self.resources.memory_bytes_max if capacity is None else capacity.task_memory_bytes
 
     @property
     def thread_count_max(self) -> int:
         """How many threads one simulation may use."""
-        capacity = self.resources.dispatcher.capacity
+        capacity = self.resources.capacity()
         return self.resources.thread_count_max if capacity is None else capacity.task_thread_count
 
     @property

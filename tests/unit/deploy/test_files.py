@@ -1,4 +1,4 @@
-"""The deployment files say what `openbraket serve` and Ray understand, and agree with each other."""
+"""The deployment files say what `openbraket serve` and Ray understand, and agree."""
 
 import re
 from pathlib import Path
