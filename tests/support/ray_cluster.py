@@ -63,7 +63,6 @@ class RayNodes:
             )
         self.address = self._cluster.address
         self.head = self._cluster.head_node
-        self.client_address = f"ray://127.0.0.1:{head.get('ray_client_server_port')}"
 
     def add(self, thread_count=1, memory_bytes=1 << 30, **options):
         with _environment():
@@ -149,6 +148,7 @@ async def open_pool(root, address, **options):
 
 
 def run_python(code, *arguments, **options):
-    """Start a Python process with this one's path."""
+    """Start a Python process with this one's path and the tests' environment."""
     start = f"import sys; sys.path[:] = {[entry for entry in sys.path if entry]!r}\n"
-    return subprocess.Popen([sys.executable, "-c", start + code, *arguments], **options)
+    with _environment():
+        return subprocess.Popen([sys.executable, "-c", start + code, *arguments], **options)

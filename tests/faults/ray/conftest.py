@@ -1,3 +1,5 @@
+import os
+import signal
 import socket
 
 import pytest
@@ -15,10 +17,23 @@ def nodes():
     """A cluster that every test leaves with nodes of 1 and 2 processors."""
     from support.ray_cluster import RayNodes
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    cluster = RayNodes(ray_client_server_port=port)
+    cluster = RayNodes()
     cluster.add(1)
     cluster.add(2)
     yield cluster
     cluster.close()
+
+
+@pytest.fixture
+def client_address(nodes):
+    """Ray's client port before the cluster, a process of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    code = "import runpy; runpy.run_module('ray.util.client.server', run_name='__main__')"
+    options = (f"--address={nodes.address}", "--host=127.0.0.1", f"--port={port}", "--mode=proxy")
+    from support.ray_cluster import run_python
+
+    server = run_python(code, *options, start_new_session=True)
+    yield f"ray://127.0.0.1:{port}"
+    os.killpg(server.pid, signal.SIGKILL)
+    server.wait()

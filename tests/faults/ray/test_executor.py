@@ -48,7 +48,7 @@ async def test_capacity_is_that_of_the_nodes(tmp_path, nodes):
 async def test_large_result_is_fetched_in_pieces_and_written_whole(tmp_path, nodes):
     size = 100 * MIB  # more than an object store of the tests' holds
     async with open_pool(tmp_path, nodes.address) as pool:
-        outcome = await pool.run({"do": "large", "size": size})
+        outcome = await pool.run({"do": "pieces", "size": size})
         (stored,) = outcome.objects
         assert stored.blob.size == size
         with LocalBlobs(pool.root).path(stored.blob.id).open("rb") as file:

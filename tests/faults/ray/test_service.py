@@ -10,7 +10,7 @@ from botocore.config import Config
 
 import openbraket.testing
 from openbraket.engine.executors.base import Lost, Succeeded
-from support.ray_cluster import WAIT_S, RayNodes, open_pool
+from support.ray_cluster import MIB, WAIT_S, RayNodes, open_pool
 from support.tasks import BUCKET, long_action, task_request, wait_for
 
 LONG = {"action": long_action(qubit_count=24, layer_count=400), "shots": 1}
@@ -66,6 +66,18 @@ def test_tasks_run_are_cancelled_and_outlive_the_server(tmp_path, nodes):
         service.stop()
 
 
+@pytest.mark.anyio
+async def test_cluster_can_be_reached_through_its_client_port(tmp_path, client_address):
+    async with open_pool(tmp_path, client_address) as pool:
+        assert isinstance(await pool.run(), Succeeded)
+        (stored,) = (await pool.run({"do": "pieces", "size": 20 * MIB})).objects
+        assert stored.blob.size == 20 * MIB
+        outcome, reported = await pool.submit({"do": "spin"})
+        await asyncio.wait_for(reported.wait(), WAIT_S)
+        pool.executor.kill("task", 1)
+        assert await asyncio.wait_for(outcome, WAIT_S) == Lost(-signal.SIGKILL)
+
+
 @pytest.fixture
 def lone_head():
     cluster = RayNodes(num_cpus=1)
@@ -83,16 +95,6 @@ async def test_lost_head_loses_the_attempts_and_tasks_wait_for_it(tmp_path, lone
         assert await asyncio.wait_for(outcome, WAIT_S) == Lost(-signal.SIGKILL)
         await pool.until(lambda: pool.executor.free_count == 0)
     assert "the connection to Ray ended" in caplog.text
-
-
-@pytest.mark.anyio
-async def test_cluster_can_be_reached_through_its_client_port(tmp_path, nodes):
-    async with open_pool(tmp_path, nodes.client_address) as pool:
-        assert isinstance(await pool.run(), Succeeded)
-        outcome, reported = await pool.submit({"do": "spin"})
-        await asyncio.wait_for(reported.wait(), WAIT_S)
-        pool.executor.kill("task", 1)
-        assert await asyncio.wait_for(outcome, WAIT_S) == Lost(-signal.SIGKILL)
 
 
 def test_executor_of_another_form_is_refused(tmp_path):

@@ -79,7 +79,7 @@ def test_small_results_come_with_the_answer():
 def test_large_results_come_in_pieces():
     worker = RayWorker([])
     size = PIECE_BYTES + INLINE_BYTES_MAX
-    answer, contents = worker.run(frames.pack_work(work({"do": "large", "size": size})))
+    answer, contents = worker.run(frames.pack_work(work({"do": "pieces", "size": size})))
     assert contents == ()
     assert answer["objects"][0]["size"] == size
     pieces = [worker.read(0, 0), worker.read(0, PIECE_BYTES), worker.read(0, size)]

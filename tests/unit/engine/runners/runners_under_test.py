@@ -46,7 +46,7 @@ def run(work: Work, report) -> RunnerOutput:  # noqa: C901  (a list of orders)
             names = [f"parts/{index}.json" for index in range(order["count"])]
             objects = tuple(ResultObject(name, b"[]") for name in [*names, "results.json"])
             return RunnerOutput(objects, work.shots, order.get("failure"))
-        case "large":
+        case "pieces":
             pieces = (bytes([index % 256]) * (1 << 20) for index in range(order["size"] >> 20))
             return RunnerOutput((ResultObject("results.json", b"".join(pieces)),), work.shots)
         case "describe":

@@ -290,8 +290,7 @@ class Bridge:
         name = f"{attempt[0]}/{attempt[1]}"
         with contextlib.suppress(RayError):
             while attempt in self._workers:
-                call = worker.actor.progress.options(concurrency_group="news")
-                fraction = await call.remote(name)
+                fraction = await worker.actor.progress.remote(name)
                 if fraction is None:
                     return
                 self._send(

@@ -32,6 +32,15 @@ class StartError(Exception):
     """No worker can be started; the message is for the task's owner."""
 
 
+class _Actor(RayWorker):
+    """The worker as Ray runs it."""
+
+    @ray.method(concurrency_group="news")
+    def progress(self, attempt: str) -> float | None:  # type: ignore[override]
+        """Wait for progress beside the attempt; see `RayWorker.progress`."""
+        return super().progress(attempt)
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """What a worker has on its node.
@@ -93,7 +102,7 @@ class Pool:
         self.thread_count_max = 0
         self._preload = tuple(preload)
         self._warn = warn
-        self._class = ray.remote(concurrency_groups={"news": 1})(RayWorker)  # type: ignore[call-overload]
+        self._class = ray.remote(concurrency_groups={"news": 1})(_Actor)  # type: ignore[call-overload]
         self._workers: set[Worker] = set()
         self._idle: list[Worker] = []
         self._starting: list[Worker] = []
