@@ -30,12 +30,22 @@ def clients(service):
     ]
 
 
-def launch(path, nodes):
-    return openbraket.testing.launch(path, options=("--executor", nodes.address))
+@pytest.fixture
+def launch(tmp_path, nodes):
+    """Start a service on the same data, again and again; the last is stopped."""
+    launched = []
+
+    def start():
+        launched.append(openbraket.testing.launch(tmp_path, options=("--executor", nodes.address)))
+        return launched[-1]
+
+    yield start
+    for service in launched:
+        service.stop()
 
 
-def test_tasks_run_are_cancelled_and_outlive_the_server(tmp_path, nodes):
-    service = launch(tmp_path, nodes)
+def test_tasks_run_are_cancelled_and_outlive_the_server(launch):
+    service = launch()
     braket, s3 = clients(service)
     s3.create_bucket(Bucket=BUCKET)
     arn = braket.create_quantum_task(**task_request())["quantumTaskArn"]
@@ -55,15 +65,12 @@ def test_tasks_run_are_cancelled_and_outlive_the_server(tmp_path, nodes):
     wait_for(braket, arn, {"RUNNING"})
     wait_for(braket, waiting, {"COMPLETED"})
     service.kill()
-    service = launch(tmp_path, nodes)
+    service = launch()
     braket, _ = clients(service)
-    try:
-        assert wait_for(braket, arn, {"RUNNING"})["status"] == "RUNNING"
-        assert wait_for(braket, waiting, {"COMPLETED"})["status"] == "COMPLETED"
-        braket.cancel_quantum_task(quantumTaskArn=arn)
-        wait_for(braket, arn, {"CANCELLED"})
-    finally:
-        service.stop()
+    assert wait_for(braket, arn, {"RUNNING"})["status"] == "RUNNING"
+    assert wait_for(braket, waiting, {"COMPLETED"})["status"] == "COMPLETED"
+    braket.cancel_quantum_task(quantumTaskArn=arn)
+    wait_for(braket, arn, {"CANCELLED"})
 
 
 @pytest.mark.anyio
