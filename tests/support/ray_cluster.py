@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -145,6 +147,16 @@ async def open_pool(root, address, **options):
         yield pool
     finally:
         await asyncio.wait_for(pool.executor.stop(), WAIT_S)
+
+
+def wait_for_port(port):
+    """Wait until somebody listens: Ray's client asks again only after seconds."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def run_python(code, *arguments, **options):

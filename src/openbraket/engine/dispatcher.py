@@ -266,6 +266,7 @@ class Dispatcher:
         if self._uploads is not None and self._uploads.is_full:
             can_start = False
         while can_start and self._executor.free_count > 0:
+            self._queue.pass_over(self._room.full_devices())
             task, is_extra = self._queue.first(), False
             if task is not None and not self._room.fits(task):
                 task, is_extra = self._queue.first_small(), True

@@ -7,7 +7,8 @@ The policy, which docs/architecture.md states and `benchmarks/simulate_queue.py`
   a device that one account uses is first in, first out.
 - Between devices, the task starts whose account has had least of the machine, counted in threads
   (start-time fair queueing: Goyal, Vin and Cheng, 1996); of equals, the one accepted first.
-- Tasks of a closed device keep their places, but others pass them.
+- Tasks of a closed device, or of one whose own resources are all in use, keep their places, but
+  others pass them.
 - A small task may be asked for apart, by `first_small`: for the places that only these can use.
 """
 
@@ -38,6 +39,7 @@ class TaskQueue:
         self._tasks: dict[str, WaitingTask] = {}
         self._ids: dict[int, str] = {}
         self._closed: frozenset[str] = frozenset()
+        self._full: frozenset[str] = frozenset()
         # Waiting tasks by device and priority; a line that becomes empty goes.
         self._lines: dict[tuple[str, int], _Line] = {}
         # What each account has had of the machine, in threads, and what the last start had begun
@@ -95,6 +97,10 @@ class TaskQueue:
         """Let exactly these devices start no tasks."""
         self._closed = device_arns
 
+    def pass_over(self, device_arns: frozenset[str]) -> None:
+        """Let others start before the tasks of exactly these devices, which have no room now."""
+        self._full = device_arns
+
     def position(self, task: WaitingTask | QuantumTask) -> int:
         """Return how many tasks of the same device are before this one.
 
@@ -122,7 +128,7 @@ class TaskQueue:
 
     def _open_lines(self) -> "Iterator[_Line]":
         for (device_arn, _), line in self._lines.items():
-            if device_arn not in self._closed:
+            if device_arn not in self._closed and device_arn not in self._full:
                 yield line
 
     def _best(self, places: Iterable[int | None]) -> WaitingTask | None:

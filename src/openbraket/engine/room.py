@@ -1,5 +1,7 @@
 """What running attempts may use together, and which waiting task fits beside them."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from openbraket.engine.executors.base import Capacity
@@ -15,11 +17,13 @@ class Share:
         memory_bytes: By admission's estimate.
         thread_count: Threads.
         is_extra: Whether it runs beside the limits, in a place for small tasks.
+        device_arn: The device that it runs on.
     """
 
     memory_bytes: int
     thread_count: int
     is_extra: bool
+    device_arn: str
 
 
 class Room:
@@ -44,6 +48,8 @@ class Room:
         self.memory_bytes = 0
         self.thread_count = 0
         self.extra_used = 0
+        self._device_counts_max: Mapping[str, int] = {}
+        self._device_counts: Counter[str] = Counter()
 
     def follow(self, capacity: Capacity | None) -> None:
         """Take over the limits of machines that come and go; None leaves them as they are."""
@@ -52,6 +58,15 @@ class Room:
             self._thread_count_max = capacity.thread_count
             self.task_memory_bytes_max = capacity.task_memory_bytes
             self._task_thread_count_max = capacity.task_thread_count
+            self._device_counts_max = capacity.device_counts
+
+    def full_devices(self) -> frozenset[str]:
+        """Return the devices that can run no further attempt, whatever it needs."""
+        return frozenset(
+            arn
+            for arn, count_max in self._device_counts_max.items()
+            if self._device_counts[arn] >= count_max
+        )
 
     def fits(self, task: WaitingTask) -> bool:
         """Return whether a task fits beside what runs; one that never will is let through."""
@@ -70,7 +85,7 @@ class Room:
     def take(self, task: WaitingTask, *, is_extra: bool) -> Share:
         """Give a task what it needs, to be given back at its end."""
         thread_count = min(task.thread_count, self._task_thread_count_max)
-        share = Share(task.memory_bytes, thread_count, is_extra)
+        share = Share(task.memory_bytes, thread_count, is_extra, task.device_arn)
         self._add(share, 1)
         return share
 
@@ -79,6 +94,7 @@ class Room:
         self._add(share, -1)
 
     def _add(self, share: Share, sign: int) -> None:
+        self._device_counts[share.device_arn] += sign
         if share.is_extra:
             self.extra_used += sign
             return

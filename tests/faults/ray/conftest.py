@@ -25,15 +25,18 @@ def nodes():
 
 
 @pytest.fixture
-def client_address(nodes):
+def client_address(nodes, monkeypatch):
     """Ray's client port before the cluster, a process of its own."""
+    # Sooner than in the field.
+    monkeypatch.setenv("RAY_CLIENT_RECONNECT_GRACE_PERIOD", "1")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code = "import runpy; runpy.run_module('ray.util.client.server', run_name='__main__')"
     options = (f"--address={nodes.address}", "--host=127.0.0.1", f"--port={port}", "--mode=proxy")
-    from support.ray_cluster import run_python
+    from support.ray_cluster import run_python, wait_for_port
 
     server = run_python(code, *options, start_new_session=True)
+    wait_for_port(port)
     yield f"ray://127.0.0.1:{port}"
     os.killpg(server.pid, signal.SIGKILL)
     server.wait()

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from openbraket.blobs import LocalBlobs
+from openbraket.engine.executors import memory
 from openbraket.engine.executors.base import Failed, Lost, Succeeded
 from support.ray_cluster import MIB, WAIT_S, open_pool
 
@@ -121,6 +122,29 @@ async def test_idle_worker_killed_from_outside_costs_one_attempt_at_most(tmp_pat
         assert isinstance(await pool.run(), Succeeded)
 
 
+async def test_worker_that_eats_memory_is_killed_with_the_figures(tmp_path, nodes):
+    async with open_pool(tmp_path, nodes.address) as pool:
+        neighbour, _ = await pool.submit({"do": "block"}, task_id="neighbour")
+        outcome = await pool.run({"do": "eat"}, memory_bytes=MIB)
+        limit = memory.limit_bytes(MIB)
+        assert f"bytes of memory where {MIB} were estimated; the limit is {limit}." in outcome.reason
+        assert not neighbour.done()
+
+
+async def test_custom_resources_choose_the_node_and_limit_the_device(tmp_path, nodes):
+    node = nodes.add(1, resources={"annealer": 1})
+    try:
+        async with open_pool(
+            tmp_path, nodes.address, resources={"arn:special": {"annealer": 1}}
+        ) as pool:
+            await pool.until(lambda: pool.executor.free_count == 4)
+            assert pool.executor.capacity.device_counts == {"arn:special": 1}
+            seen = await _seen(pool, device_arn="arn:special")
+            assert seen["node"] == node.node_id
+    finally:
+        await asyncio.to_thread(nodes.kill, node)
+
+
 async def test_node_that_dies_loses_its_attempts_and_the_capacity_follows(tmp_path, nodes):
     node = nodes.add(4)
     async with open_pool(tmp_path, nodes.address) as pool:
@@ -132,19 +156,6 @@ async def test_node_that_dies_loses_its_attempts_and_the_capacity_follows(tmp_pa
         await pool.until(lambda: pool.executor.capacity.thread_count == 3)
         # It may come back: what only it could hold waits a while before it is refused.
         assert pool.executor.capacity.task_thread_count == 4
-
-
-async def test_custom_resources_choose_the_node(tmp_path, nodes):
-    node = nodes.add(1, resources={"annealer": 1})
-    try:
-        async with open_pool(
-            tmp_path, nodes.address, resources={"arn:special": {"annealer": 1}}
-        ) as pool:
-            await pool.until(lambda: pool.executor.free_count == 4)
-            seen = await _seen(pool, device_arn="arn:special")
-            assert seen["node"] == node.node_id
-    finally:
-        await asyncio.to_thread(nodes.kill, node)
 
 
 async def test_bridge_killed_from_outside_is_replaced(tmp_path, nodes, caplog):

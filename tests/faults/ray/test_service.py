@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import select
 import signal
 
 import boto3
@@ -9,6 +11,7 @@ import pytest
 from botocore.config import Config
 
 import openbraket.testing
+from openbraket.blobs import LocalBlobs
 from openbraket.engine.executors.base import Lost, Succeeded
 from support.ray_cluster import MIB, WAIT_S, RayNodes, open_pool
 from support.tasks import BUCKET, long_action, task_request, wait_for
@@ -83,6 +86,16 @@ async def test_cluster_can_be_reached_through_its_client_port(tmp_path, client_a
         await asyncio.wait_for(reported.wait(), WAIT_S)
         pool.executor.kill("task", 1)
         assert await asyncio.wait_for(outcome, WAIT_S) == Lost(-signal.SIGKILL)
+
+        seen = (await pool.run({"do": "describe"})).objects[0]
+        pid = json.loads(LocalBlobs(pool.root).path(seen.blob.id).read_bytes())["pid"]
+        worker = os.pidfd_open(pid)
+        try:
+            os.kill(pool.executor.bridge_pid, signal.SIGKILL)
+            ended, _, _ = await asyncio.to_thread(select.select, [worker], [], [], WAIT_S)
+            assert ended
+        finally:
+            os.close(worker)
 
 
 @pytest.fixture

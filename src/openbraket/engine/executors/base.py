@@ -1,8 +1,8 @@
 """What the dispatcher asks of an executor, and what an attempt's end looks like."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from openbraket.base.blob import Blob
@@ -75,12 +75,15 @@ class Capacity:
         thread_count: The same in threads.
         task_memory_bytes: To one attempt; what needs more can never run.
         task_thread_count: The same in threads; what wants more gets this.
+        device_counts: How many attempts of a device can run at once, by ARN, where that is limited
+            by more than processors and memory.
     """
 
     memory_bytes: int
     thread_count: int
     task_memory_bytes: int
     task_thread_count: int
+    device_counts: Mapping[str, int] = field(default_factory=dict)
 
 
 class Executor(Protocol):

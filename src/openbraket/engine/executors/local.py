@@ -402,14 +402,7 @@ class _Worker(asyncio.Protocol):
         """Return why the process must be killed for its memory, or None."""
         if self.work is None or self.is_doomed or not self.pid:
             return None
-        estimate, used = self.work.memory_bytes, memory.resident_bytes(self.pid)
-        limit = memory.limit_bytes(estimate)
-        if used <= limit:
-            return None
-        return (
-            f"The simulation used {used} bytes of memory where {estimate} were estimated; "
-            f"the limit is {limit}."
-        )
+        return memory.excess(self.pid, self.work.memory_bytes)
 
     def abandon(self) -> None:
         """End the attempt of a process that cannot be waited for."""

@@ -22,6 +22,22 @@ def limit_bytes(estimate_bytes: int) -> int:
     return ESTIMATE_FACTOR * estimate_bytes + SLACK_BYTES
 
 
+def excess(pid: int, estimate_bytes: int) -> str | None:
+    """Return why an attempt's process must be killed for its memory, or None.
+
+    Args:
+        pid: The process.
+        estimate_bytes: Admission's estimate, in bytes.
+    """
+    used, limit = resident_bytes(pid), limit_bytes(estimate_bytes)
+    if used <= limit:
+        return None
+    return (
+        f"The simulation used {used} bytes of memory where {estimate_bytes} were estimated; "
+        f"the limit is {limit}."
+    )
+
+
 def resident_bytes(pid: int) -> int:
     """Return how much of a process is in memory, in bytes; 0 where that cannot be read."""
     try:

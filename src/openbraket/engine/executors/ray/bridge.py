@@ -9,7 +9,7 @@ It speaks over a stream socket in the frames of `executors.frames`:
     bridge → server   {"kind": "capacity", …} whenever nodes have come or gone
                       {"kind": "stalled", "is_stalled": true} while an attempt has no place
                       {"kind": "progress" | "done" | "failed" | "lost", "task_id": …, "attempt": 1}
-                      {"kind": "started" | "died"} of workers, {"kind": "warning", "text": …}
+                      {"kind": "died"} of a worker, {"kind": "warning", "text": …}
 
 The kernel kills it when the server ends; then Ray ends its workers.
 """
@@ -20,6 +20,7 @@ import os
 import signal
 import socket
 from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -44,10 +45,14 @@ NODES_S: Final = 1.0
 HEAD_S_MAX: Final = 15.0
 # An attempt that has had no place for so long keeps others from starting before it.
 STALL_S: Final = 5.0
-# Progress is asked for only of attempts that take a while.
-PROGRESS_DELAY_S: Final = 0.2
+# Progress and memory are asked for only of attempts that take a while.
+NEWS_DELAY_S: Final = 0.2
 # How long Ray may take to tell that a killed worker is gone.
 KILL_S_MAX: Final = 5.0
+# For how long a client port keeps workers whose bridge is gone; Ray's own is 30 s.
+CLIENT_GRACE_S: Final = 5
+# Attempts whose results are written at once.
+WRITER_COUNT: Final = 8
 HEAD_LOST_STATUS: Final = 3
 _READ_BYTES: Final = 1 << 18
 _SIGKILLED: Final = -9
@@ -67,6 +72,7 @@ def main(descriptor: int, settings_json: str) -> None:
     die_with_parent(settings["server_pid"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=descriptor)
+    os.environ.setdefault("RAY_CLIENT_RECONNECT_GRACE_PERIOD", str(CLIENT_GRACE_S))
     try:
         ray.init(
             address=settings["address"],
@@ -118,12 +124,17 @@ class Bridge:
         self._writer = writer
         self._blobs = blobs
         self._resources: Mapping[str, Mapping[str, float]] = settings["resources"]
-        self._nodes = Nodes()
+        self._nodes = Nodes(self._resources)
         self._capacity: Capacity | None = None
         self._pool = Pool(settings["preload"], lambda text: self._send(kind="warning", text=text))
         self._runs: dict[Attempt, asyncio.Task[None]] = {}
         self._workers: dict[Attempt, Worker] = {}
         self._killed: set[Attempt] = set()
+        # Why attempts end whose workers are killed for what they do.
+        self._verdicts: dict[Attempt, str] = {}
+        # Apart, so that large results never keep the head's answer waiting.
+        self._looking = ThreadPoolExecutor(1)
+        self._writing = ThreadPoolExecutor(WRITER_COUNT)
         self._stalled: set[Attempt] = set()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -134,8 +145,10 @@ class Bridge:
             TimeoutError: The head does not answer.
             Exception: Whatever Ray raises when the cluster is gone.
         """
+        loop = asyncio.get_running_loop()
         while True:
-            found = await asyncio.wait_for(asyncio.to_thread(ray.nodes), HEAD_S_MAX)
+            looking = loop.run_in_executor(self._looking, ray.nodes)
+            found = await asyncio.wait_for(looking, HEAD_S_MAX)
             capacity = self._nodes.update(found)
             if capacity != self._capacity:
                 self._capacity = capacity
@@ -202,12 +215,15 @@ class Bridge:
             # The process, its node or the way there is gone; whatever it may yet do is not heard.
             self._pool.kill(worker)
             self._send(kind="died")
+            if (reason := self._verdicts.get(attempt)) is not None:
+                return {"kind": "failed", "reason": reason, "log": reason}
             return {"kind": "lost", "status": _SIGKILLED}
         except asyncio.CancelledError:
             self._pool.kill(worker)
             raise
         finally:
             del self._workers[attempt]
+            self._verdicts.pop(attempt, None)
 
     async def _fit(self, work: Work, resources: Mapping[str, float]) -> Work:
         """Return the attempt with as many threads as one node has.
@@ -247,7 +263,7 @@ class Bridge:
 
     async def _run(self, work: Work, attempt: Attempt, worker: Worker) -> dict[str, Any]:
         telling = asyncio.get_running_loop().call_later(
-            PROGRESS_DELAY_S, lambda: self._spawn(self._tell_progress(worker, attempt))
+            NEWS_DELAY_S, lambda: self._spawn(self._tell_news(worker, attempt))
         )
         try:
             answer, contents = await worker.actor.run.remote(frames.pack_work(work))
@@ -263,7 +279,9 @@ class Bridge:
                 if is_here
                 else (_pieces(worker, i, item["size"]) for i, item in enumerate(answer["objects"]))
             )
-            answer["objects"] = await asyncio.to_thread(self._put, answer["objects"], coming)
+            answer["objects"] = await asyncio.get_running_loop().run_in_executor(
+                self._writing, self._put, answer["objects"], coming
+            )
         except StoreError as error:
             # Ours, not the program's: a full disk, say.
             answer = {"kind": "failed", "reason": str(error), "log": str(error)}
@@ -286,13 +304,18 @@ class Bridge:
             for item, blob in zip(objects, stored, strict=True)
         ]
 
-    async def _tell_progress(self, worker: Worker, attempt: Attempt) -> None:
+    async def _tell_news(self, worker: Worker, attempt: Attempt) -> None:
         name = f"{attempt[0]}/{attempt[1]}"
         with contextlib.suppress(RayError):
-            while attempt in self._workers:
-                fraction = await worker.actor.progress.remote(name)
-                if fraction is None:
+            while self._workers.get(attempt) is worker:
+                news = await worker.actor.news.remote(name)
+                if news is None:
                     return
+                if (excess := news.get("excess")) is not None:
+                    self._verdicts[attempt] = excess
+                    self._pool.kill(worker)
+                    return
+                fraction = news["fraction"]
                 self._send(
                     kind="progress", task_id=attempt[0], attempt=attempt[1], fraction=fraction
                 )

@@ -5,6 +5,7 @@ was under way when the bridge ended is lost.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -175,8 +176,10 @@ class RayExecutor:
     async def _launch(self) -> None:
         try:
             ours, theirs = socket.socketpair()
-            with theirs:
+            with theirs, contextlib.ExitStack() as undoing:
+                undoing.callback(ours.close)
                 self._process = self._popen(theirs)
+                undoing.pop_all()
         except OSError as error:
             _log.error("the bridge to Ray cannot be started; trying again: %s", error)
             self._restart_later()

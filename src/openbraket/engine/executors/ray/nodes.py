@@ -30,10 +30,16 @@ class Nodes:
     """The nodes that are there, and those of the last minute.
 
     Args:
+        resources: Further resources that the tasks of a device need, by its ARN and Ray's names.
         clock: Seconds, monotonic.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        resources: Mapping[str, Mapping[str, float]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._resources = resources or {}
         self._clock = clock
         self._seen: dict[str, tuple[float, Node]] = {}
         self._present: list[Node] = []
@@ -60,6 +66,11 @@ class Nodes:
             thread_count=sum(node.thread_count for node in self._present),
             task_memory_bytes=max((node.memory_bytes for node in recent), default=0),
             task_thread_count=max((node.thread_count for node in recent), default=1),
+            # One may always try: it waits for a node to come back, or fails with the reason.
+            device_counts={
+                arn: max(1, sum(_count(node, needed) for node in self._present))
+                for arn, needed in self._resources.items()
+            },
         )
 
     def thread_count(self, wanted: int, memory_bytes: int, resources: Mapping[str, float]) -> int:
@@ -79,3 +90,8 @@ class Nodes:
             ),
             default=0,
         )
+
+
+def _count(node: Node, needed: Mapping[str, float]) -> int:
+    """Return how many attempts with these resources a node can hold."""
+    return min(int(node.resources.get(name, 0) / amount) for name, amount in needed.items())

@@ -36,9 +36,9 @@ class _Actor(RayWorker):
     """The worker as Ray runs it."""
 
     @ray.method(concurrency_group="news")
-    def progress(self, attempt: str) -> float | None:  # type: ignore[override]
-        """Wait for progress beside the attempt; see `RayWorker.progress`."""
-        return super().progress(attempt)
+    def news(self, attempt: str) -> dict[str, Any] | None:  # type: ignore[override]
+        """Wait for news beside the attempt; see `RayWorker.news`."""
+        return super().news(attempt)
 
 
 @dataclass(frozen=True, slots=True)

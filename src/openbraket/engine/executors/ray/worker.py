@@ -16,7 +16,7 @@ from typing import Any, Final
 from openbraket import __version__
 from openbraket.base.errors import OpenBraketError
 from openbraket.base.work import RunnerOutput
-from openbraket.engine.executors import frames
+from openbraket.engine.executors import frames, memory
 
 # Results up to this go with the answer; larger ones are fetched in pieces.
 INLINE_BYTES_MAX: Final = 1 << 20
@@ -27,7 +27,7 @@ PROGRESS_INTERVAL_S: Final = 0.1
 class RayWorker:
     """One process on a node, with imported simulators.
 
-    `run` and `read` are called one after the other; `progress` at the same time, in a thread of its
+    `run` and `read` are called one after the other; `news` at the same time, in a thread of its
     own.
 
     Args:
@@ -41,6 +41,7 @@ class RayWorker:
         self._news = threading.Condition()
         self._fraction: float | None = None
         self._running = ""
+        self._memory_bytes = 0
 
     def describe(self) -> dict[str, Any]:
         """Return what the bridge checks before the first attempt."""
@@ -59,6 +60,7 @@ class RayWorker:
         work = frames.unpack_work(frame)
         with self._news:
             self._running, self._fraction = f"{work.task_id}/{work.attempt}", None
+            self._memory_bytes = work.memory_bytes
         try:
             output: RunnerOutput = importlib.import_module(work.runner).run(work, self._report)
         except OpenBraketError as error:
@@ -109,23 +111,28 @@ class RayWorker:
         """Let the objects of the last attempt go."""
         self._contents = ()
 
-    def progress(self, attempt: str) -> float | None:
-        """Wait until an attempt has come further, or ended.
+    def news(self, attempt: str) -> dict[str, Any] | None:
+        """Wait until an attempt has come further, uses too much memory, or has ended.
 
         Args:
             attempt: Its task's id and number, `id/1`.
 
         Returns:
-            The finished share, 0 to 1; None where it does not run.
+            `fraction`, the finished share, 0 to 1, or `excess`, why this process must be killed;
+            None where the attempt does not run.
         """
         with self._news:
-            while self._running == attempt and self._fraction is None:
-                self._news.wait()
-            if self._running != attempt:
-                return None
+            while True:
+                if self._running != attempt:
+                    return None
+                if (excess := memory.excess(os.getpid(), self._memory_bytes)) is not None:
+                    return {"excess": excess}
+                if self._fraction is not None:
+                    break
+                self._news.wait(memory.LOOK_S)
             fraction, self._fraction = self._fraction, None
         time.sleep(PROGRESS_INTERVAL_S)
-        return fraction
+        return {"fraction": fraction}
 
     def _report(self, fraction: float) -> None:
         with self._news:
