@@ -1,12 +1,15 @@
 """What running attempts may use together, and which waiting task fits beside them."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from openbraket.engine.executors.base import Capacity
 from openbraket.engine.queue import is_small
 from openbraket.store.quantum_tasks import WaitingTask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Share:
     memory_bytes: int
     thread_count: int
     is_extra: bool
-    device_arn: str
+    device_arn: str = ""
 
 
 class Room:
