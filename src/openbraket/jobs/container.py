@@ -19,6 +19,9 @@ from openbraket.jobs.variables import Places
 
 ENGINES = ("docker", "podman")
 ENGINE_SECONDS_MAX = 30
+# What Docker and Podman exit with when they could not do what they were asked for.
+ENGINE_FAILED = 125
+_NEVER_STARTED = ("created", "configured", "initialized")
 LABEL = "openbraket.job"
 HOME = "/home/job"
 # Of the server's machine, not of the image's.
@@ -195,6 +198,19 @@ class ContainerPreparation:
         extracted = unpack_script(self._directory, self._spec, self._number)
         if script.requirement_files(extracted) and not self._spec.install_requirements:
             raise SetupError("The script has a requirements.txt; this service installs none")
+
+    def trouble(self, exit_code: int | None) -> str | None:
+        """Return why the container did not start, None where it did.
+
+        Args:
+            exit_code: The engine's, which is the script's where there was one.
+        """
+        if exit_code != ENGINE_FAILED:
+            return None
+        status = _ask(self._engine, "inspect", "--format", "{{.State.Status}}", self._name())
+        if status is not None and status not in _NEVER_STARTED:
+            return None
+        return "The container engine could not start the image; what it said is in the log"
 
     def clean_up(self) -> None:
         """Remove the container, running or not.

@@ -130,6 +130,9 @@ class Preparation:
             self._pump.check()
             raise
 
+    def trouble(self, _exit_code: int | None) -> None:
+        """There is none: what kept the script from starting has been told."""
+
     def clean_up(self) -> None:
         """Nothing is left: the view and the processes end together."""
 

@@ -89,10 +89,11 @@ class Supervisor:
         self._write(phase=states.RUNNING)
         try:
             ending = pump.run(command, preparation.mode)
+            trouble = ending.trouble or preparation.trouble(ending.exit_code)
         finally:
             preparation.clean_up()
-        if ending.trouble is not None:
-            raise SetupError(ending.trouble)
+        if trouble is not None:
+            raise SetupError(trouble)
         if ending.exit_code is None:
             raise StoppedError("lost", "The process that watched over the script was killed")
         failure = self._instance.read_failure()

@@ -17,10 +17,10 @@ with open({calls!r}, "a") as file:
 if sys.argv[1] == "version":
     print("27.0")
 elif sys.argv[1] == "inspect":
-    print({oom!r})
+    print({status!r} if "Status" in sys.argv[3] else {oom!r})
 elif sys.argv[1] == "run":
     print("printed inside")
-    sys.exit(7)
+    sys.exit({exit_code})
 """
 
 
@@ -31,8 +31,10 @@ def engine(tmp_path, monkeypatch):
     folder.mkdir()
     calls = tmp_path / "calls"
 
-    def install(oom="false"):
-        text = ENGINE.format(python=sys.executable, calls=str(calls), oom=oom)
+    def install(*, oom="false", status="exited", exit_code=7):
+        text = ENGINE.format(
+            python=sys.executable, calls=str(calls), oom=oom, status=status, exit_code=exit_code
+        )
         (folder / "docker").write_text(text)
         (folder / "docker").chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
@@ -67,6 +69,16 @@ def test_container_killed_for_memory_says_so(workplace, engine):
     engine(oom="true")
     state = containered(workplace).start().wait()
     assert state.reason == "memory"
+
+
+@pytest.mark.parametrize(("status", "reason"), [("created", "setup"), ("exited", None)])
+def test_engine_that_fails_is_told_from_a_script_that_ends_like_it(
+    workplace, engine, status, reason
+):
+    engine(status=status, exit_code=125)
+    state = containered(workplace).start().wait()
+    assert state.reason == reason
+    assert ("could not start the image" in (state.message or "")) == (reason == "setup")
 
 
 def test_job_without_an_engine_or_an_image_fails_with_the_reason(workplace, engine, monkeypatch):
