@@ -9,8 +9,8 @@ from openbraket.engine.dispatcher import Dispatcher
 from openbraket.engine.executors.base import Lost, StoredObject, Succeeded
 from openbraket.store import buckets, objects, quantum_tasks
 from openbraket.store.buckets import Bucket
-from openbraket.store.database import Database
 from openbraket.store.quantum_tasks import NewTask, create
+from support.databases import open_database
 
 WAIT_S = 30
 
@@ -66,7 +66,7 @@ class House:
 
     def __init__(self, data_dir, executor, **limits):
         self.executor = executor
-        self.database = Database.open(data_dir / "openbraket.sqlite3", durability="normal")
+        self.database = open_database(data_dir / "openbraket.sqlite3")
         self.blobs = LocalBlobs(data_dir / "objects", is_durable=False)
         self.dispatcher = Dispatcher(
             self.database,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openbraket.base.errors import OpenBraketError
-from openbraket.cli.options import DATA_DIR_DEFAULT, DataDir, fail
+from openbraket.cli.options import DATA_DIR_DEFAULT, DatabaseUrl, DataDir, fail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +28,13 @@ class DeviceUnavailableError(OpenBraketError):
 
 
 @device_app.command("list")
-def list_devices(*, data_dir: DataDir = DATA_DIR_DEFAULT) -> None:
+def list_devices(*, data_dir: DataDir = DATA_DIR_DEFAULT, database: DatabaseUrl = "") -> None:
     """Show every device with its status."""
     from openbraket.devices import FOLDER_NAME, Catalogue
     from openbraket.store.device_statuses import list_statuses, open_statuses
 
     try:
-        with open_statuses(data_dir.expanduser()) as connection:
+        with open_statuses(data_dir.expanduser(), url=database) as connection:
             statuses = list_statuses(connection)
     except OpenBraketError as error:
         fail(error)
@@ -46,24 +46,30 @@ def list_devices(*, data_dir: DataDir = DATA_DIR_DEFAULT) -> None:
 
 
 @device_app.command("offline")
-def take_offline(device: DeviceName, *, data_dir: DataDir = DATA_DIR_DEFAULT) -> None:
+def take_offline(
+    device: DeviceName, *, data_dir: DataDir = DATA_DIR_DEFAULT, database: DatabaseUrl = ""
+) -> None:
     """Refuse new tasks; those that wait are kept, those that run go on."""
-    _set_status(device, "OFFLINE", data_dir)
+    _set_status(device, "OFFLINE", data_dir, database)
 
 
 @device_app.command("retire")
-def retire(device: DeviceName, *, data_dir: DataDir = DATA_DIR_DEFAULT) -> None:
+def retire(
+    device: DeviceName, *, data_dir: DataDir = DATA_DIR_DEFAULT, database: DatabaseUrl = ""
+) -> None:
     """Refuse new tasks as a device does that was retired for good."""
-    _set_status(device, "RETIRED", data_dir)
+    _set_status(device, "RETIRED", data_dir, database)
 
 
 @device_app.command("online")
-def bring_online(device: DeviceName, *, data_dir: DataDir = DATA_DIR_DEFAULT) -> None:
+def bring_online(
+    device: DeviceName, *, data_dir: DataDir = DATA_DIR_DEFAULT, database: DatabaseUrl = ""
+) -> None:
     """Accept and start tasks again."""
-    _set_status(device, "ONLINE", data_dir)
+    _set_status(device, "ONLINE", data_dir, database)
 
 
-def _set_status(name: str, status: str, data_dir: "Path") -> None:
+def _set_status(name: str, status: str, data_dir: "Path", database: str) -> None:
     from openbraket.base.clock import now_ms
     from openbraket.store.device_statuses import clear_status, open_statuses, set_status
 
@@ -75,7 +81,7 @@ def _set_status(name: str, status: str, data_dir: "Path") -> None:
             raise DeviceUnavailableError(
                 f"Device {device.arn} cannot be online: {device.offline_reason}."
             )
-        with open_statuses(data_dir.expanduser()) as connection:
+        with open_statuses(data_dir.expanduser(), url=database) as connection:
             if status == "ONLINE":
                 clear_status(connection, device.arn)
             else:

@@ -16,7 +16,7 @@ from openbraket.base.errors import OpenBraketError
 from openbraket.cli import data
 from openbraket.cli.device import device_app
 from openbraket.cli.doctor import doctor
-from openbraket.cli.options import DATA_DIR_DEFAULT, DataDir, fail
+from openbraket.cli.options import DATA_DIR_DEFAULT, DatabaseUrl, DataDir, fail
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -129,6 +129,7 @@ def serve(
         int, typer.Option(min=0, max=65535, help="TCP port; 0 picks a free one.")
     ] = 4567,
     data_dir: DataDir = DATA_DIR_DEFAULT,
+    database: DatabaseUrl = "",
     account: Annotated[
         str,
         typer.Option(
@@ -322,6 +323,7 @@ def serve(
         fail(error)
     settings = Settings(
         data_dir=data_dir.expanduser(),
+        database_url=database,
         host=host,
         port=port,
         account=account,
@@ -395,6 +397,7 @@ def demo() -> None:
 def create_key(
     *,
     data_dir: DataDir = DATA_DIR_DEFAULT,
+    database: DatabaseUrl = "",
     account: Annotated[
         str, typer.Option(callback=_check_account, help="Account that the key signs for.")
     ] = "000000000000",
@@ -403,7 +406,9 @@ def create_key(
     from openbraket.server.keys import create_access_key
 
     try:
-        access_key, secret_key = create_access_key(data_dir.expanduser(), account=account)
+        access_key, secret_key = create_access_key(
+            data_dir.expanduser(), account=account, url=database
+        )
     except OpenBraketError as error:
         fail(error)
     typer.echo(f"export AWS_ACCESS_KEY_ID={access_key}")

@@ -73,7 +73,11 @@ async def assemble(
         ExecutorError: Ray is asked for and not installed.
         UnsafeAddressError: The address is not loopback and no access key is registered.
     """
-    database = Database.open(settings.data_dir / DATABASE_NAME, durability=settings.durability)
+    database = Database.open(
+        settings.data_dir / DATABASE_NAME,
+        durability=settings.durability,
+        url=settings.database_url,
+    )
     try:
         # Also without any: those of the last time are removed.
         profiles = settings.data_dir / FOLDER_NAME

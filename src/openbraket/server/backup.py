@@ -14,6 +14,7 @@ from openbraket.base.errors import StoreError
 from openbraket.blobs import LocalBlobs
 from openbraket.blobs.copying import copy_contents
 from openbraket.store import objects
+from openbraket.store.data_directory import IDENTITY_NAME
 from openbraket.store.database import DATABASE_NAME
 from openbraket.store.snapshot import copy_records, damages, open_snapshot
 
@@ -50,9 +51,7 @@ def back_up(data_dir: Path, target: Path, report: Report) -> Backup:
     Raises:
         StoreError: Something cannot be read or written, or contents that the records name are gone.
     """
-    records = data_dir / DATABASE_NAME
-    if not records.exists():
-        raise StoreError(f"{data_dir} is no data directory: it has no {DATABASE_NAME}.")
+    records = _records(data_dir)
     if target.resolve() == data_dir.resolve():
         raise StoreError(f"{target} is the data directory itself; a backup goes elsewhere.")
     if target.is_dir() and any(target.iterdir()) and not (target / DATABASE_NAME).exists():
@@ -87,9 +86,7 @@ def check(data_dir: Path, report: Report, *, reads_contents: bool) -> list[str]:
     Raises:
         StoreError: The records cannot be read.
     """
-    records = data_dir / DATABASE_NAME
-    if not records.exists():
-        raise StoreError(f"{data_dir} is no data directory: it has no {DATABASE_NAME}.")
+    records = _records(data_dir)
     report("records", 0.0)
     findings = [f"records: {finding}" for finding in damages(records)]
     if findings:
@@ -105,6 +102,23 @@ def check(data_dir: Path, report: Report, *, reads_contents: bool) -> list[str]:
     # What was deleted or replaced meanwhile is no damage.
     still_held = _held(records) if suspects else set()
     return [finding for item, finding in suspects.items() if item in still_held]
+
+
+def _records(data_dir: Path) -> Path:
+    """Return the database file of a data directory.
+
+    Raises:
+        StoreError: It has none.
+    """
+    if (data_dir / IDENTITY_NAME).exists():
+        raise StoreError(
+            f"The records of {data_dir} are in PostgreSQL: copy them with pg_dump, and then the "
+            f"folder with its objects; see docs/operations.md."
+        )
+    records = data_dir / DATABASE_NAME
+    if not records.exists():
+        raise StoreError(f"{data_dir} is no data directory: it has no {DATABASE_NAME}.")
+    return records
 
 
 def _held(records: Path) -> set[objects.Held]:

@@ -46,12 +46,13 @@ class KeyRing:
             return session_keys.get_key(connection, access_key)
 
 
-def create_access_key(data_dir: Path, *, account: str) -> tuple[str, str]:
+def create_access_key(data_dir: Path, *, account: str, url: str = "") -> tuple[str, str]:
     """Register a fresh access key; works beside a running server.
 
     Args:
         data_dir: The service's data directory.
         account: Twelve-digit account that the key signs for.
+        url: The database of the records; "" for the file in the data directory.
 
     Returns:
         The access key id and its secret.
@@ -61,5 +62,7 @@ def create_access_key(data_dir: Path, *, account: str) -> tuple[str, str]:
     """
     access_key = "AKOB" + secrets.token_hex(8).upper()
     secret_key = secrets.token_urlsafe(30)
-    access_keys.register(data_dir, access_key, secret_key, account=account, created_at=now_ms())
+    access_keys.register(
+        data_dir, access_key, secret_key, account=account, created_at=now_ms(), url=url
+    )
     return access_key, secret_key

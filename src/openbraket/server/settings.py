@@ -34,6 +34,7 @@ class Settings:
 
     Attributes:
         data_dir: Folder of all records and objects; created where missing.
+        database_url: PostgreSQL database of the records; "" for a file in `data_dir`.
         host: Address to listen on. Other than loopback needs access keys.
         port: TCP port; 0 picks a free one.
         account: Account of requests whose access key is not registered.
@@ -74,6 +75,7 @@ class Settings:
     """
 
     data_dir: Path
+    database_url: str = field(default="", repr=False)
     host: str = "127.0.0.1"
     port: int = PORT_DEFAULT
     account: str = ACCOUNT_DEFAULT

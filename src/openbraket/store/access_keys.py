@@ -67,7 +67,13 @@ def delete_key(connection: Connection, access_key: str) -> bool:
 
 
 def register(
-    data_dir: Path, access_key: str, secret_key: str, *, account: str, created_at: int
+    data_dir: Path,
+    access_key: str,
+    secret_key: str,
+    *,
+    account: str,
+    created_at: int,
+    url: str = "",
 ) -> None:
     """Record a key from outside the server, which may be running.
 
@@ -77,9 +83,10 @@ def register(
         secret_key: The secret.
         account: Twelve-digit account that the key acts for.
         created_at: Now, milliseconds since the epoch.
+        url: The database of the records; "" for the file in the data directory.
 
     Raises:
         StoreError: The records cannot be opened or written.
     """
-    with open_beside(data_dir / DATABASE_NAME) as connection:
+    with open_beside(data_dir / DATABASE_NAME, url=url) as connection:
         add_key(connection, AccessKey(access_key, secret_key, account, created_at))

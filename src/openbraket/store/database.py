@@ -1,49 +1,47 @@
-"""The database file: opened once, written by one thread, read by snapshots."""
+"""The records: opened once, written by one thread, read by snapshots."""
 
 import asyncio
-import fcntl
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, make_url
+from sqlalchemy.exc import ArgumentError
 
 from openbraket.base.errors import StoreError
-from openbraket.store import schema
-from openbraket.store.writer import DRIVER_ERRORS, Writer
+from openbraket.store import data_directory, schema
+from openbraket.store.backend import BUSY_MS_MAX, Backend, Durability
+from openbraket.store.sqlite import SqliteBackend
+from openbraket.store.writer import Writer
+
+__all__ = ["BUSY_MS_MAX", "DATABASE_NAME", "Database", "Durability", "open_beside"]
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 T = TypeVar("T")
-Durability = Literal["normal", "full"]
 
-DATABASE_NAME = "openbraket.sqlite3"
-LOCK_NAME = "lock"
-# How long a statement waits for another process (a command of the operator) that writes.
-BUSY_MS_MAX = 10_000
+DATABASE_NAME: Final = data_directory.SQLITE_NAME
 # Read connections kept open between uses; more are opened when more read at once.
-IDLE_READERS_MAX = 8
-# Pages of the write-ahead log at which a commit also moves them into the database, 16 MiB.
-CHECKPOINT_PAGES = 4000
+IDLE_READERS_MAX: Final = 8
+_ADDRESS_FORM: Final = "it looks like postgresql+psycopg://USER:PASSWORD@HOST:5432/NAME"
 
 
 class Database:
     """All records of one data directory; made by `open`."""
 
-    def __init__(self, engine: Engine, lock: int, writer: Writer) -> None:
-        self._engine = engine
+    def __init__(self, backend: Backend, lock: int, writer: Writer) -> None:
+        self.backend: Final = backend
         self._lock = lock
         self._writer = writer
         self._readers: deque[Connection] = deque()
         self._is_closed = False
 
     @classmethod
-    def open(cls, path: Path, *, durability: Durability = "full") -> "Database":
+    def open(cls, path: Path, *, durability: Durability = "full", url: str = "") -> "Database":
         """Open the records, create or migrate them, and start the writer thread.
 
         Args:
@@ -51,22 +49,28 @@ class Database:
                 absent and locked until `close`.
             durability: `full`: what was committed survives a loss of power. `normal`: it survives
                 the death of the process or of all processes.
+            url: A PostgreSQL database that has the records instead of the file; then the data
+                directory may be shared.
 
         Raises:
-            StoreError: The data directory is in use, not writable, or of a newer version.
+            StoreError: The data directory is in use, not writable, of a newer version or of other
+                records; or the database cannot be used.
         """
-        lock = _lock(path.parent)
+        lock = data_directory.lock(path.parent, is_shared=bool(url))
         with ExitStack() as undo:
             undo.callback(os.close, lock)
+            backend = open_backend(path, durability=durability, url=url)
+            undo.callback(backend.close)
             try:
-                engine = _engine(path, durability)
-                connection = engine.connect()
+                connection = backend.connect_writer()
                 undo.callback(connection.close)
-                schema.upgrade(connection)
-            except (OSError, *DRIVER_ERRORS) as error:
-                raise StoreError(f"Cannot open the records in {path}: {error}.") from error
+                _prepare(connection, backend, path.parent)
+            except (OSError, *backend.errors) as error:  # type: ignore[misc]
+                raise StoreError(
+                    f"Cannot open the records in {backend.name}: {_reason(error)}."
+                ) from error
             undo.pop_all()
-        return cls(engine, lock, Writer(connection, is_full=durability == "full"))
+        return cls(backend, lock, Writer(connection, backend))
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the writer's next transaction and return its result after the commit.
@@ -131,24 +135,37 @@ class Database:
         """
         if self._is_closed:
             raise StoreError("The records are closed.")
+        backend = self.backend
         try:
-            try:
-                connection = self._readers.pop()
-            except IndexError:
-                connection = self._engine.connect()
+            connection = self._begin_read()
             driver: Any = connection.connection.driver_connection
-            driver.execute("BEGIN")
             try:
                 yield connection
             finally:
-                if driver.in_transaction:
-                    driver.execute("ROLLBACK")
-                if len(self._readers) < IDLE_READERS_MAX and not self._is_closed:
+                backend.roll_back(driver)
+                is_kept = len(self._readers) < IDLE_READERS_MAX and not self._is_closed
+                if is_kept and not backend.is_broken(driver):
                     self._readers.append(connection)
                 else:
                     connection.close()
-        except DRIVER_ERRORS as error:
-            raise StoreError(f"The records could not be read: {error}.") from error
+        except backend.errors as error:
+            raise StoreError(f"The records could not be read: {_reason(error)}.") from error
+
+    def _begin_read(self) -> Connection:
+        """Return a connection in a transaction; one that was lost while it was idle is dropped."""
+        while True:
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = self.backend.connect()
+                self.backend.begin_read(connection.connection.driver_connection)
+                return connection
+            try:
+                self.backend.begin_read(connection.connection.driver_connection)
+            except self.backend.errors:
+                connection.close()
+            else:
+                return connection
 
     async def read_aside(self, work: Callable[[Connection], T]) -> T:
         """Run a longer read in a thread, on a snapshot.
@@ -170,7 +187,7 @@ class Database:
         return await asyncio.to_thread(run)
 
     def close(self) -> None:
-        """Commit what was handed over, close the file and release the data directory."""
+        """Commit what was handed over, close the records and release the data directory."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -178,18 +195,49 @@ class Database:
         while self._readers:
             self._readers.pop().close()
         self._writer.connection.close()
-        self._engine.dispose()
+        self.backend.close()
         os.close(self._lock)
 
 
+def open_backend(path: Path, *, durability: Durability = "full", url: str = "") -> Backend:
+    """Return the database of a data directory; see `Database.open`.
+
+    Raises:
+        StoreError: The address is wrong, its driver is not installed, or the directory's records
+            are elsewhere.
+    """
+    if not url:
+        data_directory.require_sqlite(path.parent)
+        try:
+            return SqliteBackend(path, durability)
+        except OSError as error:
+            raise StoreError(f"Cannot open the records in {path}: {error}.") from error
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        # The error names the whole address, which may hold a password.
+        raise StoreError(f"The address of the database cannot be read; {_ADDRESS_FORM}.") from error
+    if address.drivername not in {"postgresql", "postgresql+psycopg"} or not address.database:
+        name = address.render_as_string(hide_password=True)
+        raise StoreError(f"'{name}' is no address of a PostgreSQL database; {_ADDRESS_FORM}.")
+    try:
+        from openbraket.store.postgresql import PostgresqlBackend
+    except ImportError as error:
+        raise StoreError(
+            f"PostgreSQL needs its driver: pip install 'openbraket[postgres]' ({error})."
+        ) from error
+    return PostgresqlBackend(address)
+
+
 @contextmanager
-def open_beside(path: Path) -> Iterator[Connection]:
+def open_beside(path: Path, *, url: str = "") -> Iterator[Connection]:
     """Give a connection for one change beside a server that may be running.
 
     For commands of the operator. The change is one transaction, committed when the block ends.
 
     Args:
         path: The database file; created when absent.
+        url: A PostgreSQL database that has the records instead.
 
     Yields:
         A connection in a write transaction.
@@ -199,67 +247,38 @@ def open_beside(path: Path) -> Iterator[Connection]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        engine = _engine(path, "full")
-        with engine.connect() as connection:
-            schema.upgrade(connection)
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OSError as error:
+        raise StoreError(f"Cannot use the data directory {path.parent}: {error}.") from error
+    backend = open_backend(path, url=url)
+    try:
+        with backend.connect_writer() as connection:
+            _prepare(connection, backend, path.parent)
+            driver: Any = connection.connection.driver_connection
+            backend.begin_write(driver, is_lasting=True)
             try:
                 yield connection
             except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
+                backend.roll_back(driver)
                 raise
-            connection.exec_driver_sql("COMMIT")
-    except (OSError, *DRIVER_ERRORS) as error:
-        raise StoreError(f"Cannot change the records in {path}: {error}.") from error
-
-
-def _engine(path: Path, durability: Durability) -> Engine:
-    # The records hold secrets; SQLite gives its other files the mode of this one.
-    path.touch(mode=0o600, exist_ok=True)
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        poolclass=NullPool,
-        # Transactions are begun and ended by us: the driver must not open its own.
-        isolation_level="AUTOCOMMIT",
-        connect_args={"check_same_thread": False, "cached_statements": 256},
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(driver: Any, record: object) -> None:  # noqa: ANN401, ARG001  (SQLAlchemy's call)
-        driver.execute(f"PRAGMA busy_timeout = {BUSY_MS_MAX}")
-        driver.execute("PRAGMA journal_mode = WAL")
-        driver.execute(f"PRAGMA synchronous = {durability.upper()}")
-        driver.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        driver.execute("PRAGMA temp_store = MEMORY")
-        driver.execute("PRAGMA cache_size = -16384")
-
-    return engine
-
-
-def _lock(data_dir: Path) -> int:
-    """Lock the data directory and return the lock's descriptor.
-
-    The lock belongs to the open file, so it ends with the process however it dies.
-
-    Raises:
-        StoreError: The directory is in use or not writable.
-    """
-    path = data_dir / LOCK_NAME
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
+            backend.commit(driver)
+    except (OSError, *backend.errors) as error:  # type: ignore[misc]
         raise StoreError(
-            f"Cannot write to the data directory {data_dir}: {error.strerror}."
+            f"Cannot change the records in {backend.name}: {_reason(error)}."
         ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        raise StoreError(
-            f"The data directory {data_dir} is in use by another server (process {holder})."
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
+    finally:
+        backend.close()
+
+
+def _prepare(connection: Connection, backend: Backend, data_dir: Path) -> None:
+    """Bring the schema up to date, and check that the records belong to the data directory."""
+    if not isinstance(backend, SqliteBackend):
+        identity = data_directory.claim_identity(data_dir)
+        schema.upgrade(connection, backend)
+        data_directory.match_identity(connection, data_dir, identity, backend.name)
+    else:
+        schema.upgrade(connection, backend)
+
+
+def _reason(error: Exception) -> str:
+    """Return a driver's message on one line, without SQLAlchemy's additions and a full stop."""
+    return " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".")

@@ -5,20 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from openbraket.store.database import DATABASE_NAME, open_beside
-from openbraket.store.statements import Statement
+from openbraket.store.statements import Statement, Upsert
 from openbraket.store.tables import device_statuses
 
-_INSERT = insert(device_statuses)
-_SET = Statement(
-    _INSERT.on_conflict_do_update(
-        index_elements=["device_arn"],
-        set_={name: _INSERT.excluded[name] for name in ("status", "changed_at")},
-    ),
-    columns=[column.name for column in device_statuses.columns],
-)
+_SET = Upsert(device_statuses, updates=["status", "changed_at"])
 _CLEAR = Statement(
     delete(device_statuses).where(device_statuses.c.device_arn == bindparam("device_arn"))
 )
@@ -48,11 +40,12 @@ def list_statuses(connection: Connection) -> dict[str, str]:
 
 
 @contextmanager
-def open_statuses(data_dir: Path) -> Iterator[Connection]:
+def open_statuses(data_dir: Path, *, url: str = "") -> Iterator[Connection]:
     """Give a connection to change statuses from outside the server, which may be running.
 
     Args:
         data_dir: The data directory.
+        url: The database of the records; "" for the file in the data directory.
 
     Yields:
         A connection in a write transaction, committed when the block ends.
@@ -60,5 +53,5 @@ def open_statuses(data_dir: Path) -> Iterator[Connection]:
     Raises:
         StoreError: The records cannot be opened or written.
     """
-    with open_beside(data_dir / DATABASE_NAME) as connection:
+    with open_beside(data_dir / DATABASE_NAME, url=url) as connection:
         yield connection

@@ -13,21 +13,19 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    LargeBinary,
+    Integer,
     bindparam,
     cast,
     delete,
     func,
     insert,
-    or_,
     select,
     text,
     tuple_,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
-from openbraket.store.statements import Statement
+from openbraket.store.statements import Statement, Upsert
 from openbraket.store.tables import log_events, log_groups, log_queries, log_streams
 
 STREAM_BYTES_MAX: Final = 64 << 20
@@ -109,17 +107,14 @@ _OF_GROUP = tuple(
     log_streams.c[column] == bindparam(name)
     for column, name in (("account", "account"), ("region", "region"), ("group_name", "group"))
 )
-_ADD_GROUP = Statement(
-    insert_or(log_groups).on_conflict_do_nothing(),
-    columns=["account", "region", "name", "created_at"],
-)
+_ADD_GROUP = Upsert(log_groups)
 _GET_GROUP = Statement(
     select(log_groups.c.created_at).where(
         *(log_groups.c[name] == bindparam(name) for name in ("account", "region", "name"))
     )
 )
-_ADD_STREAM = Statement(
-    insert_or(log_streams).on_conflict_do_nothing(),
+_ADD_STREAM = Upsert(
+    log_streams,
     columns=[
         "account", "region", "group_name", "name", "created_at", "event_count", "byte_count",
         "last_number",
@@ -136,8 +131,10 @@ _GROW = Statement(
     update(log_streams)
     .where(log_streams.c.id == bindparam("stream_id"))
     .values(
-        first_at=func.min(func.coalesce(log_streams.c.first_at, TAIL.at), bindparam("new_first")),
-        last_at=func.max(func.coalesce(log_streams.c.last_at, HEAD.at), bindparam("new_last")),
+        first_at=func.smaller(
+            func.coalesce(log_streams.c.first_at, TAIL.at), bindparam("new_first")
+        ),
+        last_at=func.larger(func.coalesce(log_streams.c.last_at, HEAD.at), bindparam("new_last")),
         last_ingested_at=bindparam("now"),
         event_count=log_streams.c.event_count + bindparam("new_count"),
         byte_count=log_streams.c.byte_count + bindparam("new_bytes"),
@@ -177,13 +174,15 @@ _OLDEST = Statement(
 _MEASURE = Statement(
     select(
         func.count(),
-        func.sum(
-            func.length(cast(log_events.c.message, LargeBinary)) + text(f"{EVENT_BYTES_EXTRA}")
+        cast(
+            func.sum(func.byte_length(log_events.c.message) + text(f"{EVENT_BYTES_EXTRA}")), Integer
         ),
     ).where(*_IS_OLDEST)
 )
 _REMOVE = Statement(delete(log_events).where(*_IS_OLDEST))
-_SUM = Statement(select(func.coalesce(func.sum(log_streams.c.byte_count), 0)))
+_SUM = Statement(
+    select(cast(func.coalesce(func.sum(log_streams.c.byte_count), text("0")), Integer))
+)
 _LONGEST_AGO = Statement(
     select(log_streams.c.id)
     .where(log_streams.c.event_count > text("0"))
@@ -245,7 +244,7 @@ def list_groups(
     """
     columns, streams = log_groups.c, log_streams.c
     size = (
-        select(func.coalesce(func.sum(streams.byte_count), 0))
+        select(cast(func.coalesce(func.sum(streams.byte_count), 0), Integer))
         .where(
             streams.account == columns.account,
             streams.region == columns.region,
@@ -260,7 +259,7 @@ def list_groups(
             columns.region == region,
             columns.name > after,
             *_begins_with(columns.name, prefix),
-            or_(func.instr(columns.name, part) > 0, func.length(part) == 0),
+            *((func.contains(columns.name, part),) if part else ()),
         )
         .order_by(columns.name)
         .limit(limit)

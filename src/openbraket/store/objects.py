@@ -10,10 +10,9 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Integer, bindparam, delete, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from openbraket.base.blob import Blob
-from openbraket.store.statements import Row, Statement
+from openbraket.store.statements import Row, Statement, Upsert
 from openbraket.store.tables import objects, upload_parts
 
 CONTENT_TYPE_DEFAULT = "binary/octet-stream"
@@ -83,10 +82,7 @@ _GET = Statement(
         objects.c.headers_json,
     ).where(*_OF_KEY)
 )
-_INSERT = Statement(
-    insert(objects).on_conflict_do_nothing(),
-    columns=[column.name for column in objects.columns],
-)
+_INSERT = Upsert(objects)
 _REPLACE = Statement(
     update(objects)
     .where(*_OF_KEY)

@@ -1,7 +1,8 @@
 """The outbox: changes of status that subscribers are still to be told of.
 
-The database itself adds them: triggers on the writer's own connection, which the server sets up
-when it has a subscriber. So an entry is in the transaction of the change that it tells, whoever
+The database itself adds them, by triggers that the server sets up when it has a subscriber: in
+SQLite temporary ones of the writer's connection, in PostgreSQL lasting ones, since all servers
+make changes. So an entry is in the transaction of the change that it tells, whoever
 changes a status cannot forget it, and without a subscriber it costs nothing.
 """
 
@@ -10,18 +11,47 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as insert_or
 
-from openbraket.store.statements import Statement
+from openbraket.store.statements import Statement, Upsert
 from openbraket.store.tables import announced_devices, outbox
 
 TASK: Final = "task"
 JOB: Final = "job"
 DEVICE: Final = "device"
 
-_NOW_MS: Final = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
-_NEW_ID: Final = "lower(hex(randomblob(16)))"
 _TABLES: Final[Mapping[str, str]] = {TASK: "quantum_tasks", JOB: "jobs"}
+
+# For each kind and its table, by the name of the dialect.
+_SQLITE_ADD: Final = (
+    "BEGIN INSERT INTO outbox (id, kind, resource, status, is_new, at) "
+    "VALUES (lower(hex(randomblob(16))), '{{kind}}', NEW.id, NEW.status, {is_new}, "
+    "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)); END"
+)
+_TRIGGERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "sqlite": (
+        "CREATE TEMP TRIGGER outbox_new_{kind} AFTER INSERT ON main.{table} "
+        + _SQLITE_ADD.format(is_new=1),
+        "CREATE TEMP TRIGGER outbox_changed_{kind} AFTER UPDATE OF status ON main.{table} "
+        "WHEN OLD.status <> NEW.status " + _SQLITE_ADD.format(is_new=0),
+    ),
+    "postgresql": (
+        (
+            "CREATE OR REPLACE FUNCTION outbox_add() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "INSERT INTO outbox (id, kind, resource, status, is_new, at) VALUES ("
+            "replace(gen_random_uuid()::text, '-', ''), TG_ARGV[0], NEW.id, NEW.status, "
+            "(TG_OP = 'INSERT')::int, floor(extract(epoch from clock_timestamp()) * 1000)); "
+            "RETURN NULL; END $$"
+        ),
+        (
+            "CREATE OR REPLACE TRIGGER outbox_new_{kind} AFTER INSERT ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION outbox_add('{kind}')"
+        ),
+        (
+            "CREATE OR REPLACE TRIGGER outbox_changed_{kind} AFTER UPDATE OF status ON {table} "
+            "FOR EACH ROW WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION outbox_add('{kind}')"
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +82,36 @@ _OLDEST = Statement(select(*_COLUMNS).order_by(outbox.c.seq).limit(bindparam("co
 _REMOVE = Statement(delete(outbox).where(outbox.c.seq <= bindparam("last")))
 _SPAN = Statement(select(func.min(outbox.c.seq), func.max(outbox.c.seq)))
 _ANNOUNCED = Statement(select(announced_devices.c.device_arn, announced_devices.c.status))
-_insert_announced = insert_or(announced_devices)
-_ANNOUNCE = Statement(
-    _insert_announced.on_conflict_do_update(
-        index_elements=["device_arn"], set_={"status": _insert_announced.excluded.status}
-    ),
-    columns=["device_arn", "status"],
-)
+_ANNOUNCE = Upsert(announced_devices, updates=["status"])
 _ADD = Statement(
     insert(outbox), columns=[name for name in Entry.__dataclass_fields__ if name != "seq"]
 )
 
 
 def fill_from_now_on(connection: Connection) -> None:
-    """Let every change of a task's or job's status through this connection enter the outbox.
+    """Let every change of a task's or job's status enter the outbox.
+
+    In SQLite every change through this connection, and the triggers end with it. In PostgreSQL
+    every change that any server makes, until `stop_filling`.
 
     Args:
-        connection: The writer's, in a transaction. The triggers end with it.
+        connection: The writer's, in a transaction.
     """
     for kind, table in _TABLES.items():
-        add = (
-            "BEGIN INSERT INTO outbox (id, kind, resource, status, is_new, at) "  # noqa: S608
-            f"VALUES ({_NEW_ID}, '{kind}', NEW.id, NEW.status, {{is_new}}, {_NOW_MS}); END"
-        )
-        connection.exec_driver_sql(
-            f"CREATE TEMP TRIGGER outbox_new_{kind} AFTER INSERT ON main.{table} "
-            + add.format(is_new=1)
-        )
-        connection.exec_driver_sql(
-            f"CREATE TEMP TRIGGER outbox_changed_{kind} AFTER UPDATE OF status ON main.{table} "
-            "WHEN OLD.status <> NEW.status " + add.format(is_new=0)
-        )
+        for statement in _TRIGGERS[connection.dialect.name]:
+            connection.exec_driver_sql(statement.format(kind=kind, table=table))
+
+
+def stop_filling(connection: Connection) -> None:
+    """Let changes enter the outbox no more; in SQLite that is so after each start.
+
+    Args:
+        connection: The writer's, in a transaction.
+    """
+    if connection.dialect.name == "postgresql":
+        for kind, table in _TABLES.items():
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS outbox_new_{kind} ON {table}")
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS outbox_changed_{kind} ON {table}")
 
 
 def list_oldest(connection: Connection, *, count: int) -> list[Entry]:

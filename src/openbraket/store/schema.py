@@ -1,4 +1,4 @@
-"""Bringing a database file to the schema of this version.
+"""Bringing a database to the schema of this version.
 
 Alembic is imported only when a file must be migrated: a fresh file gets all tables at once and a
 current one needs nothing, and both must be fast.
@@ -6,10 +6,11 @@ current one needs nothing, and both must be fast.
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Index
+from sqlalchemy import Connection, Index, text
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from openbraket.base.errors import StoreError
+from openbraket.store.backend import Backend
 from openbraket.store.tables import metadata
 
 # The newest file in `migrations/versions`.
@@ -17,28 +18,30 @@ REVISION = "0008"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, backend: Backend) -> None:
     """Create the tables, or migrate them to `REVISION`, in one transaction.
 
     Args:
         connection: In autocommit mode.
+        backend: Its database.
 
     Raises:
-        StoreError: The file was written by a newer version of OpenBraket.
+        StoreError: The records were written by a newer version of OpenBraket.
     """
-    if _revision(connection) == REVISION:
+    if _revision(connection, backend) == REVISION:
         return
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    backend.lock_schema(connection)
     try:
         # Asked again: another process may have created the tables meanwhile.
-        revision = _revision(connection)
+        revision = _revision(connection, backend)
         if revision is None:
             _create_all(connection)
             connection.exec_driver_sql(
                 "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
                 "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
             )
-            connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (REVISION,))
+            insert = text("INSERT INTO alembic_version VALUES (:revision)")
+            connection.execute(insert, {"revision": REVISION})
         elif revision != REVISION:
             _migrate(connection, revision)
         connection.exec_driver_sql("COMMIT")
@@ -63,12 +66,9 @@ def _name(index: Index) -> str:
     return str(index.name)
 
 
-def _revision(connection: Connection) -> str | None:
-    """Return the schema's revision, or None for an empty file."""
-    known = connection.exec_driver_sql(
-        "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
-    ).first()
-    if known is None:
+def _revision(connection: Connection, backend: Backend) -> str | None:
+    """Return the schema's revision, or None for an empty database."""
+    if not backend.has_table(connection, "alembic_version"):
         return None
     row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
     return None if row is None else str(row[0])

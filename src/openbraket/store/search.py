@@ -29,6 +29,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     union_all,
 )
 
@@ -326,7 +327,8 @@ class _Walk:
         if self._tag:
             walk = walk.select_from(
                 tags.join(
-                    self._kind.table, records.id == func.substr(tags.c.resource_arn, -ID_LENGTH)
+                    self._kind.table,
+                    records.id == func.last_characters(tags.c.resource_arn, text(f"{ID_LENGTH}")),
                 )
             )
             if self._query.start is not None:
@@ -418,7 +420,7 @@ def compare(
         case "BETWEEN":
             return and_(column >= min(values), column <= max(values))
         case "CONTAINS":
-            return or_(*(func.instr(column, value) > 0 for value in values))
+            return or_(*(func.contains(column, value) for value in values))
         case _:
             raise ValueError(f"'{operator}' is not an operator of a search.")
 

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from openbraket.base.errors import StoreError
-from openbraket.store.writer import DRIVER_ERRORS
+from openbraket.store.sqlite import SqliteBackend
 
 # Pages copied at a time, 16 MiB; between two pieces the server's commits go on.
 _PIECE_PAGES: Final = 4000
@@ -74,7 +74,7 @@ def open_snapshot(path: Path) -> Iterator[Connection]:
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN")
             yield connection
-    except DRIVER_ERRORS as error:
+    except SqliteBackend.errors as error:
         raise StoreError(f"Cannot read the records in {path}: {error}.") from error
 
 

@@ -3,18 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, delete, func, select
-from sqlalchemy.dialects.sqlite import insert
 
-from openbraket.store.statements import Statement
+from openbraket.store.statements import Statement, Upsert
 from openbraket.store.tables import jobs, quantum_tasks, tags
 
-_insert = insert(tags)
-_SET = Statement(
-    _insert.values(
-        resource_arn=bindparam("resource_arn"),
-        key=bindparam("key"),
-        value=bindparam("value"),
-        resource_created_at=func.coalesce(
+_SET = Upsert(
+    tags,
+    updates=["value"],
+    values={
+        "resource_arn": bindparam("resource_arn"),
+        "key": bindparam("key"),
+        "value": bindparam("value"),
+        "resource_created_at": func.coalesce(
             *(
                 select(table.c.created_at)
                 .where(table.c.id == bindparam("resource_id"))
@@ -23,9 +23,7 @@ _SET = Statement(
             ),
             0,
         ),
-    ).on_conflict_do_update(
-        index_elements=["resource_arn", "key"], set_={"value": _insert.excluded.value}
-    )
+    },
 )
 _DELETE = Statement(
     delete(tags).where(

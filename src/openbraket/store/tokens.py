@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from openbraket.base.errors import StoreError
-from openbraket.store.statements import Statement
+from openbraket.store.statements import Statement, Upsert
 from openbraket.store.tables import client_tokens
 
 
@@ -55,10 +54,7 @@ _LIST_OLDER = Statement(
     .limit(bindparam("count_max"))
 )
 _FORGET = Statement(delete(client_tokens).where(*_IS_TOKEN, _IS_OLD))
-_RECORD = Statement(
-    insert(client_tokens).on_conflict_do_nothing(),
-    columns=[column.name for column in client_tokens.columns],
-)
+_RECORD = Upsert(client_tokens)
 
 
 def recall(connection: Connection, token: ClientToken) -> str | None:

@@ -15,23 +15,22 @@ B may rely on A's effect being visible to B.
 
 import asyncio
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from openbraket.base import metrics
 from openbraket.base.errors import StoreError
+from openbraket.store.backend import Backend
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
-DRIVER_ERRORS = (sqlite3.Error, SQLAlchemyError)
 
 # Closures in one transaction: bounds how long the first one waits for the last.
 BATCH_COUNT_MAX = 512
@@ -68,14 +67,12 @@ class Writer:
     Args:
         connection: Used by the thread alone from now on; in autocommit mode, so that the
             transaction is the writer's own.
-        is_full: Whether commits reach the disk before they are told of; those of changes that
-            need not last do not.
+        backend: Its database.
     """
 
-    def __init__(self, connection: Connection, *, is_full: bool) -> None:
+    def __init__(self, connection: Connection, backend: Backend) -> None:
         self.connection = connection
-        self._is_full = is_full
-        self._is_synchronous = is_full
+        self._backend = backend
         self._driver: Any = connection.connection.driver_connection
         self._queue: SimpleQueue[_Item | None] = SimpleQueue()
         self._is_closed = False
@@ -147,16 +144,15 @@ class Writer:
                 _resolve(batch)
 
     def _commit(self, batch: list[_Item]) -> None:
-        driver = self._driver
+        is_lasting = any(item.is_lasting for item in batch)
         try:
-            self._set_synchronous(any(item.is_lasting for item in batch))
-            driver.execute("BEGIN IMMEDIATE")
+            self._begin(is_lasting=is_lasting)
             if not self._run_all(batch):
-                self._roll_back()
-                driver.execute("BEGIN IMMEDIATE")
+                self._backend.roll_back(self._driver)
+                self._backend.begin_write(self._driver, is_lasting=is_lasting)
                 for item in batch:
                     self._run_one(item)
-            driver.execute("COMMIT")
+            self._backend.commit(self._driver)
         except Exception as error:  # whatever it is, every caller must hear of it
             _log.error("The records could not be written: %s", error)
             self._roll_back()
@@ -165,20 +161,32 @@ class Writer:
                 item.error = item.error or failure
 
     def _roll_back(self) -> None:
-        # SQLite has done so itself after some errors, a full disk among them.
-        if self._driver.in_transaction:
-            try:
-                self._driver.execute("ROLLBACK")
-            except sqlite3.Error as error:
-                # The thread must go on; the next batch reports what is wrong.
-                _log.error("The records could not be rolled back: %s", error)
+        try:
+            self._backend.roll_back(self._driver)
+        except self._backend.errors as error:
+            # The thread must go on; the next batch reports what is wrong.
+            _log.error("The records could not be rolled back: %s", error)
 
-    def _set_synchronous(self, is_synchronous: bool) -> None:
-        """Choose whether the next commit waits for the disk; one that does brings all before it."""
-        is_synchronous = is_synchronous and self._is_full
-        if is_synchronous != self._is_synchronous:
-            self._driver.execute(f"PRAGMA synchronous = {'FULL' if is_synchronous else 'NORMAL'}")
-            self._is_synchronous = is_synchronous
+    def _begin(self, *, is_lasting: bool) -> None:
+        """Begin a transaction, on a new connection where the last one was lost."""
+        backend = self._backend
+        if not backend.is_broken(self._driver):
+            try:
+                backend.begin_write(self._driver, is_lasting=is_lasting)
+            except backend.errors:
+                if not backend.is_broken(self._driver):
+                    raise
+            else:
+                return
+        self._connect_again()
+        backend.begin_write(self._driver, is_lasting=is_lasting)
+
+    def _connect_again(self) -> None:
+        with suppress(*self._backend.errors):
+            self.connection.close()
+        self.connection = self._backend.connect_writer()
+        self._driver = self.connection.connection.driver_connection
+        _log.info("The records can be written again.")
 
     def _run_all(self, batch: list[_Item]) -> bool:
         """Run the closures one after the other and return whether none raised."""
@@ -198,10 +206,10 @@ class Writer:
             item.result = item.work(self.connection)
         except Exception as error:
             # A full disk rolls back the whole transaction: then every caller must hear of it.
-            if not driver.in_transaction:
+            if not self._backend.is_in_transaction(driver):
                 raise
             driver.execute("ROLLBACK TO one")
-            if isinstance(error, DRIVER_ERRORS):
+            if isinstance(error, self._backend.errors):
                 item.error = StoreError(f"The records could not be written: {error}.")
                 item.error.__cause__ = error
             else:

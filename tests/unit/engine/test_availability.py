@@ -10,7 +10,7 @@ from openbraket.devices import Catalogue, backends
 from openbraket.engine import availability as module
 from openbraket.engine.availability import Availability
 from openbraket.store import device_statuses
-from openbraket.store.database import Database
+from support.databases import open_database
 
 pytestmark = pytest.mark.anyio
 CATALOGUE = Catalogue()
@@ -23,7 +23,7 @@ OTHERS_ONLINE = {
 
 @pytest.fixture
 def database(tmp_path):
-    database = Database.open(tmp_path / "openbraket.sqlite3", durability="normal")
+    database = open_database(tmp_path / "openbraket.sqlite3")
     yield database
     database.close()
 

@@ -9,15 +9,15 @@ from openbraket.base.ids import new_id
 from openbraket.engine import job_states
 from openbraket.engine.job_states import NOTES, TERMINAL, TRANSITIONS, JobStatus
 from openbraket.store import jobs
-from openbraket.store.database import Database
 from openbraket.store.jobs import JobEvent, NewJob
 from openbraket.store.tables import jobs as table
 from openbraket.wire.model import MODELS
+from support.databases import open_database
 
 
 @pytest.fixture
 def database(data_dir):
-    database = Database.open(data_dir / "openbraket.sqlite3", durability="normal")
+    database = open_database(data_dir / "openbraket.sqlite3")
     yield database
     database.close()
 

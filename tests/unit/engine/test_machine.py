@@ -17,18 +17,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from openbraket.engine.executors.base import Failed, Lost
 from openbraket.engine.states import TERMINAL, TRANSITIONS
 from openbraket.store import objects
+from support.history import keep_history
 from support.house import FakeExecutor, House, add_bucket
 
 ALLOWED = {
     (source, str(transition.target)) for transition in TRANSITIONS for source in transition.sources
 }
-HISTORY = (
-    "CREATE TABLE history (id TEXT, old TEXT, new TEXT)",
-    (
-        "CREATE TRIGGER keep_history AFTER UPDATE OF status ON quantum_tasks "
-        "BEGIN INSERT INTO history VALUES (old.id, old.status, new.status); END"
-    ),
-)
 picks = st.integers(0, 1000)
 
 
@@ -63,9 +57,7 @@ class TaskMachine(RuleBasedStateMachine):
                 Path(self.folder.name) / "data", FakeExecutor(self.slots), **self.options
             )
             if is_new:
-                await self.house.database.write(
-                    lambda c: [c.exec_driver_sql(sql) for sql in HISTORY] and None
-                )
+                await self.house.database.write(keep_history)
                 await add_bucket(self.house)
             await self.house.dispatcher.start()
 

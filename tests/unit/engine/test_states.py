@@ -2,18 +2,19 @@ from functools import partial
 from itertools import product
 
 import pytest
+from sqlalchemy import text
 
 from openbraket.base.ids import new_id
 from openbraket.engine import states
 from openbraket.engine.states import TERMINAL, TRANSITIONS, WAITING, Status
 from openbraket.store import quantum_tasks, transitions
-from openbraket.store.database import Database
 from openbraket.store.quantum_tasks import NewTask, create
+from support.databases import open_database
 
 
 @pytest.fixture
 def database(data_dir):
-    database = Database.open(data_dir / "openbraket.sqlite3", durability="normal")
+    database = open_database(data_dir / "openbraket.sqlite3")
     yield database
     database.close()
 
@@ -76,8 +77,9 @@ def apply_to_fresh_task(transition, status, is_same_attempt, connection):
         created_at=1,
     )
     create(connection, task)
-    connection.exec_driver_sql(
-        "UPDATE quantum_tasks SET attempt = 3, status = ? WHERE id = ?", (status, task.id)
+    connection.execute(
+        text("UPDATE quantum_tasks SET attempt = 3, status = :status WHERE id = :id"),
+        {"status": status, "id": task.id},
     )
     attempt = 4 if transition.begins_attempt else 3
     attempt += 0 if is_same_attempt else 1

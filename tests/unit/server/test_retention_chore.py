@@ -8,9 +8,9 @@ from sqlalchemy import text
 from openbraket.server import retention_chore
 from openbraket.server.retention_chore import forget_old_records
 from openbraket.store import jobs, quantum_tasks, retention, tags
-from openbraket.store.database import Database
 from openbraket.store.jobs import NewJob
 from openbraket.store.quantum_tasks import NewTask
+from support.databases import open_database
 
 BEFORE = 1_000_000
 PLACE = {"account": "000000000000", "region": "us-east-1"}
@@ -18,7 +18,7 @@ PLACE = {"account": "000000000000", "region": "us-east-1"}
 
 @pytest.fixture
 def database(tmp_path):
-    database = Database.open(tmp_path / "data" / "openbraket.sqlite3", durability="normal")
+    database = open_database(tmp_path / "data" / "openbraket.sqlite3")
     yield database
     database.close()
 

@@ -7,15 +7,15 @@ import pytest
 from openbraket.server import token_chore
 from openbraket.server.token_chore import TOKEN_KEPT_MS, forget_old_tokens
 from openbraket.store import tokens
-from openbraket.store.database import Database
 from openbraket.store.tokens import ClientToken
+from support.databases import open_database
 
 NOW = 10 * TOKEN_KEPT_MS
 
 
 @pytest.fixture
 def database(tmp_path):
-    database = Database.open(tmp_path / "data" / "openbraket.sqlite3", durability="normal")
+    database = open_database(tmp_path / "data" / "openbraket.sqlite3")
     yield database
     database.close()
 

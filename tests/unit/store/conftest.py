@@ -2,8 +2,8 @@ from itertools import count
 
 import pytest
 
-from openbraket.store.database import Database
 from openbraket.store.quantum_tasks import NewTask
+from support.databases import open_database
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -17,7 +17,7 @@ def anyio_backend():
 
 @pytest.fixture
 def database(tmp_path):
-    database = Database.open(tmp_path / "data" / "openbraket.sqlite3", durability="normal")
+    database = open_database(tmp_path / "data" / "openbraket.sqlite3")
     yield database
     database.close()
 

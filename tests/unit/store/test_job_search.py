@@ -11,6 +11,7 @@ from openbraket.store import search as records_search
 from openbraket.store.jobs import NewJob
 from openbraket.store.search import Filter
 from openbraket.store.tables import jobs as table
+from support.databases import sqlite_only
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 DEVICES = ("local:none/none", "arn:aws:braket:::device/quantum-simulator/amazon/sv1")
@@ -180,6 +181,7 @@ SINCE = Filter("createdAt", "GTE", (1000,))
 TAG = Filter("tags:k", "EQUAL", ("v0",))
 
 
+@sqlite_only
 @pytest.mark.parametrize(
     ("driving", "rest", "index"),
     [

@@ -3,6 +3,7 @@ import pytest
 from openbraket.engine import states
 from openbraket.store import quantum_tasks, tags, transitions
 from openbraket.store.quantum_tasks import create
+from support.databases import sqlite_only
 
 pytestmark = pytest.mark.anyio
 
@@ -61,6 +62,7 @@ def test_waiting_and_active_tasks_are_listed_for_recovery(database, write, new_t
     assert (active.id, active.status, active.attempt) == (running.id, "RUNNING", 1)
 
 
+@sqlite_only
 @pytest.mark.parametrize(
     ("statement", "index"),
     [

@@ -10,6 +10,7 @@ from openbraket.store import jobs, quantum_tasks, search, transitions
 from openbraket.store.jobs import NewJob
 from openbraket.store.quantum_tasks import Filter, create
 from openbraket.store.tags import set_tags
+from support.databases import sqlite_only
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -286,6 +287,7 @@ def explain(database, statement):
         return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
 
 
+@sqlite_only
 @pytest.mark.parametrize(
     ("driving", "rest", "index"),
     [

@@ -9,10 +9,10 @@ from openbraket.blobs import LocalBlobs
 from openbraket.services import s3
 from openbraket.services.context import Context, Resources
 from openbraket.services.s3.errors import ERRORS
-from openbraket.store.database import Database
 from openbraket.wire.errors import ServiceError
 from openbraket.wire.http import Request
 from openbraket.wire.service import Service
+from support.databases import open_database
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ def anyio_backend():
 
 @pytest.fixture
 def context(tmp_path):
-    database = Database.open(tmp_path / "records.sqlite3", durability="normal")
+    database = open_database(tmp_path / "records.sqlite3")
     blobs = LocalBlobs(tmp_path, is_durable=False)
     resources = Resources(
         database, blobs, catalogue=None, availability=None, dispatcher=None, memory_bytes_max=0
