@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 import openbraket.testing
+from support.databases import serve_options
 from support.other_store import other_store
 from support.other_store_differences import other_differs
 from support.s3 import new_client
@@ -23,10 +24,11 @@ S3_MODULES = {
 
 
 @pytest.fixture(scope="session")
-def service():
+def service(tmp_path_factory):
+    data_dir = tmp_path_factory.mktemp("data")
     # Jobs wait here; those that run are in test_job_runs.py, on a service of their own.
-    options = ("--workers", "2", "--job-instances", "0")
-    with openbraket.testing.start(options=options) as running:
+    options = ("--workers", "2", "--job-instances", "0", *serve_options(data_dir))
+    with openbraket.testing.start(data_dir=data_dir, options=options) as running:
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield running
 

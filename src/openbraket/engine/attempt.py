@@ -1,9 +1,11 @@
 """One attempt of a quantum task while it is under way."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from openbraket.base import metrics
+from openbraket.base.work import Work
 from openbraket.engine.room import Share
 from openbraket.engine.states import Status
 from openbraket.store.quantum_tasks import NewTask, QuantumTask, WaitingTask
@@ -48,6 +50,36 @@ class Run:
             thread_count=task.thread_count,
         )
         return cls(waiting, task, task.attempt, started_at, Share(0, 0, is_extra=False))
+
+    def work(
+        self, action: bytes, *, runner: str, seed: int | None, settings: Mapping[str, str]
+    ) -> Work:
+        """Return what the worker gets.
+
+        Args:
+            action: The task's action as the client sent it.
+            runner: The module that runs it.
+            seed: Seed of a task that names none.
+            settings: See `Work.settings`.
+        """
+        task = self.task
+        return Work(
+            task_id=task.id,
+            attempt=self.attempt,
+            runner=runner,
+            task_arn=task.arn,
+            device_arn=task.device_arn,
+            shots=task.shots,
+            action=action,
+            device_parameters=task.device_parameters,
+            created_at=task.created_at,
+            thread_count=self.share.thread_count,
+            memory_bytes=task.memory_bytes,
+            output_bucket=task.output_bucket,
+            output_directory=task.output_directory,
+            seed=seed,
+            settings=settings,
+        )
 
     def is_start_recorded(self) -> bool:
         """Return whether it is certain that the record has met the start."""

@@ -24,13 +24,12 @@ from sqlalchemy import Connection
 
 from openbraket.base.clock import now_ms
 from openbraket.base.errors import StoreError
-from openbraket.base.work import Work
 from openbraket.blobs import LocalBlobs
 from openbraket.engine import states
 from openbraket.engine.attempt import Run
 from openbraket.engine.cancelling import CancelResult, Confirm, cancel
 from openbraket.engine.concluding import RETRY_S_MAX, record_outcome
-from openbraket.engine.executors.base import Executor, Failed, Lost, Outcome, Succeeded
+from openbraket.engine.executors.base import Capacity, Executor, Failed, Lost, Outcome, Succeeded
 from openbraket.engine.outcomes import delete_unused
 from openbraket.engine.queue import TaskQueue
 from openbraket.engine.recovery import recover
@@ -67,6 +66,7 @@ class Dispatcher:
         on_progress: Called with task id and finished share, 0 to 1, now and then.
         runner_settings: What every attempt hands to its runner; see `Work.settings`.
         uploads: Takes results to another object store; None keeps them in the records.
+        end_waiters: Who waits for ends; by default only callers of `wait_for_end`.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Dispatcher:
         on_progress: Callable[[str, float], None] | None = None,
         runner_settings: Mapping[str, str] | None = None,
         uploads: Uploads | None = None,
+        end_waiters: EndWaiters | None = None,
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -109,12 +110,17 @@ class Dispatcher:
         self._is_stopping = False
         self._stopping = asyncio.Event()
         self._background: set[asyncio.Task[Any]] = set()
-        self._end_waiters = EndWaiters()
+        self._end_waiters = end_waiters or EndWaiters()
 
     @property
     def memory_bytes(self) -> int:
         """What admission counts for the attempts under way."""
         return self._room.memory_bytes
+
+    @property
+    def capacity(self) -> Capacity | None:
+        """What the executor's machines can give; None where the two maxima say it."""
+        return self._executor.capacity
 
     @property
     def is_ready(self) -> bool:
@@ -180,18 +186,27 @@ class Dispatcher:
         return self._queue.depth(device_arn, priority)
 
     def task_created(self, task: WaitingTask) -> None:
-        """Take in a task whose record is committed."""
+        """Take in a task whose record is committed; one that is known is passed over."""
+        if task.id in self._running or task.id in self._queue:
+            return
         if task.new is not None and self.first_status(task.device_arn) == Status.QUEUED:
             # Only what starts at once keeps its program in memory.
             task = replace(task, new=None)
         self._add(task)
         self._wake()
 
-    async def cancel(
-        self,
-        task_id: str,
-        confirm: Confirm | None = None,
-    ) -> CancelResult | None:
+    def see_cancelled(self, task_id: str) -> None:
+        """Drop a task whose cancel another server has recorded, or kill its attempt."""
+        self._queue.discard(task_id)
+        self._unqueued.pop(task_id, None)
+        run = self._running.get(task_id)
+        if self._uploads is not None:
+            self._uploads.withdraw(task_id)
+        if run is not None:
+            self._executor.kill(task_id, run.attempt)
+        self._wake()
+
+    async def cancel(self, task_id: str, confirm: Confirm | None = None) -> CancelResult | None:
         """Cancel a task: at once if it waits, else by killing its attempt's process.
 
         Cancelling the caller does not take the cancellation back.
@@ -307,25 +322,14 @@ class Dispatcher:
             self._spawn(self._refuse(waiting, refusal))
             return
         share = self._room.take(waiting, is_extra=is_extra)
-        work = Work(
-            task_id=task.id,
-            attempt=attempt,
+        waiting = replace(waiting, status="QUEUED", attempt=attempt, lost_count=lost_count)
+        run = Run(waiting, task, attempt, self._clock(), share)
+        work = run.work(
+            action,
             runner=self._runners[task.action_type],
-            task_arn=task.arn,
-            device_arn=task.device_arn,
-            shots=task.shots,
-            action=action,
-            device_parameters=task.device_parameters,
-            created_at=task.created_at,
-            thread_count=share.thread_count,
-            memory_bytes=task.memory_bytes,
-            output_bucket=task.output_bucket,
-            output_directory=task.output_directory,
             seed=self._seed,
             settings=self._runner_settings,
         )
-        waiting = replace(waiting, status="QUEUED", attempt=attempt, lost_count=lost_count)
-        run = Run(waiting, task, attempt, self._clock(), share)
         run.count_start()
         ended = self._executor.submit(work, lambda fraction: self._progress(task.id, fraction))
         self._running[task.id] = run

@@ -55,6 +55,10 @@ class TaskQueue:
         """Give every task, in no order."""
         return iter(self._tasks.values())
 
+    def __contains__(self, task_id: str) -> bool:
+        """Return whether a task waits."""
+        return task_id in self._tasks
+
     def is_closed(self, device_arn: str) -> bool:
         """Return whether a device starts no tasks now."""
         return device_arn in self._closed

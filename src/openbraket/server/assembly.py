@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Final
 from openbraket.base.clock import now_ms
 from openbraket.base.errors import OpenBraketError
 from openbraket.blobs import LocalBlobs
+from openbraket.blobs.remote import RemoteObjects
 from openbraket.devices import FOLDER_NAME, Catalogue, Device, install_profiles
 from openbraket.engine.availability import Availability
 from openbraket.engine.dispatcher import Dispatcher
-from openbraket.engine.uploads import Uploads
+from openbraket.engine.door import Door
+from openbraket.engine.jobs.dispatcher import JobDispatcher
+from openbraket.engine.jobs.shared import SharedJobs
+from openbraket.engine.waiters import EndWaiters
 from openbraket.programs.ahs import AhsParameters
 from openbraket.server.executors import build_executor, extra_count
 from openbraket.server.gateway import BASE_HOSTS, Binding, Gateway
@@ -29,7 +33,7 @@ from openbraket.services import braket, ecr, iam, logs, s3, sts
 from openbraket.services.braket.quotas import Throttle
 from openbraket.services.context import Handler, Resources
 from openbraket.services.s3.elsewhere import refusing
-from openbraket.store import objects
+from openbraket.store import objects, outbox
 from openbraket.store.database import DATABASE_NAME, Database
 from openbraket.wire.service import Service
 
@@ -45,6 +49,8 @@ RUNNERS: Final = {
 
 # File times may lag behind the clock by a tick of the kernel.
 _FILE_TIME_GRAIN_S: Final = 0.05
+# How old a content without a record must be where several servers write.
+_SHARED_AGE_S: Final = 24 * 3600
 
 _log = logging.getLogger("openbraket.server")
 
@@ -87,35 +93,11 @@ async def assemble(
         is_durable = settings.durability == "full"
         blobs = LocalBlobs(settings.data_dir, is_durable=is_durable)
         remote = open_store(settings)
-        uploads = open_uploads(settings, remote, blobs)
-        executor = build_executor(settings, preload=tuple(RUNNERS.values()), is_durable=is_durable)
-        dispatcher = Dispatcher(
-            database,
-            blobs,
-            executor,
-            runners=RUNNERS,
-            memory_bytes_max=settings.memory_bytes_max,
-            thread_count_max=settings.worker_count,
-            extra_count=extra_count(settings),
-            seed=settings.seed,
-            runner_settings={
-                "analog_noise": settings.analog_noise,
-                "phase_sign": settings.phase_sign,
-                "twin_noise": settings.twin_noise,
-                "device_profiles": str(profiles) if settings.device_profiles else "",
-            },
-            uploads=uploads,
-        )
         catalogue = catalogue or Catalogue(folder=profiles)
         availability = Availability(catalogue, respects_windows=settings.respects_windows)
-        jobs = build_jobs(
-            settings,
-            database=database,
-            blobs=blobs,
-            dispatcher=dispatcher,
-            catalogue=catalogue,
-            endpoint_url=endpoint_url,
-            remote=remote,
+        events = _Events(settings, database, catalogue, availability)
+        dispatcher, jobs = _engine(
+            settings, database, blobs, catalogue, events, remote=remote, endpoint_url=endpoint_url
         )
 
         def set_closed(device_arns: frozenset[str]) -> None:
@@ -129,7 +111,7 @@ async def assemble(
             catalogue=catalogue,
             availability=availability,
             dispatcher=dispatcher,
-            capacity=lambda: executor.capacity,
+            capacity=lambda: dispatcher.capacity,
             memory_bytes_max=settings.memory_bytes_max,
             thread_count_max=settings.worker_count,
             has_aws_quotas=settings.has_aws_quotas,
@@ -143,12 +125,15 @@ async def assemble(
             jobs=jobs,
             remote=remote,
         )
-        sender = await _start_events(settings, database, catalogue, availability)
-        await dispatcher.start()
-        await jobs.start()
+        if settings.database_url:
+            await dispatcher.start()
+        else:
+            await events.start()
+            await dispatcher.start()
+            await jobs.start()
         throttle = Throttle(time.monotonic) if settings.has_aws_quotas else None
         chores = [
-            asyncio.create_task(_sweep(database, blobs, uploads)),
+            asyncio.create_task(_sweep(settings, database, blobs, remote)),
             asyncio.create_task(availability.watch(database, set_closed)),
             asyncio.create_task(forget_tokens_forever(database, now_ms)),
         ]
@@ -168,38 +153,131 @@ async def assemble(
                     await chore
             await jobs.stop()
             await dispatcher.stop()
-            if sender is not None:
-                await sender.stop()
+            await events.stop()
             if remote is not None:
                 remote.close()
     finally:
         database.close()
 
 
-async def _start_events(
-    settings: Settings, database: Database, catalogue: Catalogue, availability: Availability
-) -> "EventSender | None":
-    """Start to tell changes of status, where there is somebody to be told.
+class _Events:
+    """The telling of changes of status, where there is somebody to be told."""
 
-    Raises:
-        TargetError: The address of events is wrong.
-    """
-    if not settings.events_to:
-        return None
-    from openbraket.engine.events.sender import EventSender
-    from openbraket.engine.events.targets import open_target
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        catalogue: Catalogue,
+        availability: Availability,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._catalogue = catalogue
+        self._availability = availability
+        self._sender: EventSender | None = None
 
-    def devices() -> dict[str, tuple[Device, str]]:
-        return {device.arn: (device, availability.status(device)) for device in catalogue.search()}
+    async def start(self) -> None:
+        """Begin to tell; where servers share the records, the one that dispatches does.
 
-    sender = EventSender(
-        database,
-        open_target(settings.events_to, os.environ),
-        devices=devices,
-        account=settings.account,
-    )
-    await sender.start()
-    return sender
+        Raises:
+            TargetError: The address of events is wrong.
+            StoreError: The records cannot be changed.
+        """
+        if not self._settings.events_to:
+            if self._settings.database_url:
+                await self._database.write(outbox.stop_filling)
+            return
+        from openbraket.engine.events.sender import EventSender
+        from openbraket.engine.events.targets import open_target
+
+        self._sender = EventSender(
+            self._database,
+            open_target(self._settings.events_to, os.environ),
+            devices=self._devices,
+            account=self._settings.account,
+        )
+        await self._sender.start()
+
+    async def stop(self) -> None:
+        """Tell no more; what waits is told after the next start."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            await sender.stop()
+
+    def _devices(self) -> dict[str, tuple[Device, str]]:
+        devices = self._catalogue.search()
+        return {device.arn: (device, self._availability.status(device)) for device in devices}
+
+
+def _engine(
+    settings: Settings,
+    database: Database,
+    blobs: LocalBlobs,
+    catalogue: Catalogue,
+    events: _Events,
+    *,
+    remote: RemoteObjects | None,
+    endpoint_url: str,
+) -> tuple[Door, JobDispatcher | SharedJobs]:
+    """Return the engine; with PostgreSQL one of the servers on the database dispatches."""
+
+    def make(end_waiters: EndWaiters | None = None) -> Dispatcher:
+        return Dispatcher(
+            database,
+            blobs,
+            build_executor(
+                settings,
+                preload=tuple(RUNNERS.values()),
+                is_durable=settings.durability == "full",
+            ),
+            runners=RUNNERS,
+            memory_bytes_max=settings.memory_bytes_max,
+            thread_count_max=settings.worker_count,
+            extra_count=extra_count(settings),
+            seed=settings.seed,
+            runner_settings=_runner_settings(settings),
+            uploads=open_uploads(settings, remote, blobs),
+            end_waiters=end_waiters,
+        )
+
+    def make_jobs(door: Door) -> JobDispatcher:
+        return build_jobs(
+            settings,
+            database=database,
+            blobs=blobs,
+            dispatcher=door,
+            catalogue=catalogue,
+            endpoint_url=endpoint_url,
+            remote=remote,
+        )
+
+    if not settings.database_url:
+        dispatcher = make()
+        return dispatcher, make_jobs(dispatcher)
+    # Only here, since it needs PostgreSQL's driver.
+    from openbraket.engine.shared import SharedDispatcher
+
+    async def lead() -> None:
+        await events.start()
+        await jobs.start()
+
+    async def leave() -> None:
+        await jobs.stop()
+        await events.stop()
+
+    shared = SharedDispatcher(database, make, on_lead=lead, on_leave=leave)
+    jobs = SharedJobs(database, lambda: make_jobs(shared))
+    return shared, jobs
+
+
+def _runner_settings(settings: Settings) -> dict[str, str]:
+    profiles = settings.data_dir / FOLDER_NAME
+    return {
+        "analog_noise": settings.analog_noise,
+        "phase_sign": settings.phase_sign,
+        "twin_noise": settings.twin_noise,
+        "device_profiles": str(profiles) if settings.device_profiles else "",
+    }
 
 
 class _Bindings(Mapping[str, Binding]):
@@ -252,19 +330,26 @@ def _check_address(settings: Settings, keys: KeyRing) -> None:
         )
 
 
-async def _sweep(database: Database, blobs: LocalBlobs, uploads: Uploads | None) -> None:
+async def _sweep(
+    settings: Settings, database: Database, blobs: LocalBlobs, remote: RemoteObjects | None
+) -> None:
     """Remove the contents that a crash left without a record.
 
     Only files older than this process are looked at: what is being written now has no record yet.
+    Where servers share the directory, another one may be writing: there a day is left to it.
     """
     began = time.time()
 
     def work() -> int:
         with database.read() as connection:
             known = objects.known_blob_ids(connection)
+        uploads = open_uploads(settings, remote, blobs)
         if uploads is not None:
             known |= uploads.kept_blob_ids()
-        return blobs.sweep(known, older_than_s=time.time() - began + _FILE_TIME_GRAIN_S)
+        age_s = time.time() - began + _FILE_TIME_GRAIN_S
+        return blobs.sweep(
+            known, older_than_s=age_s + (_SHARED_AGE_S if settings.database_url else 0)
+        )
 
     try:
         count = await asyncio.to_thread(work)

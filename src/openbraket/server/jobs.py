@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from openbraket.blobs import LocalBlobs
 from openbraket.blobs.remote import RemoteObjects
 from openbraket.devices import Catalogue
-from openbraket.engine.dispatcher import Dispatcher
+from openbraket.engine.door import Door
 from openbraket.engine.jobs.dispatcher import JobDispatcher
 from openbraket.engine.jobs.settings import JobResources, JobSettings, instance_count_default
 from openbraket.jobs import environments, runtime
@@ -29,7 +29,7 @@ def build_jobs(
     *,
     database: Database,
     blobs: LocalBlobs,
-    dispatcher: Dispatcher,
+    dispatcher: Door,
     catalogue: Catalogue,
     endpoint_url: str,
     remote: RemoteObjects | None = None,

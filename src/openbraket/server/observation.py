@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from openbraket import __version__
 from openbraket.base.errors import StoreError
-from openbraket.engine.dispatcher import Dispatcher
+from openbraket.engine.door import Door
 from openbraket.services.context import Resources
 
 # A commit that takes longer means that the disk or the writer is stuck.
@@ -26,7 +26,7 @@ _PRIORITIES: Final = {0: "Normal", 1: "Priority"}
 class _State(Collector):
     """Gauges that are read off the dispatcher when somebody asks."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Door) -> None:
         self._dispatcher = dispatcher
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -58,7 +58,7 @@ class _State(Collector):
         yield build
 
 
-def state_registry(dispatcher: Dispatcher) -> CollectorRegistry:
+def state_registry(dispatcher: Door) -> CollectorRegistry:
     """Return the gauges of one server; what is counted is in Prometheus's own registry.
 
     Args:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from openbraket.blobs.remote import RemoteObjects
     from openbraket.devices import Catalogue
     from openbraket.engine.availability import Availability
-    from openbraket.engine.dispatcher import Dispatcher
+    from openbraket.engine.door import Door
     from openbraket.engine.executors.base import Capacity
     from openbraket.engine.jobs.dispatcher import JobDispatcher
+    from openbraket.engine.jobs.shared import SharedJobs
     from openbraket.store.database import Database
     from openbraket.store.session_keys import SessionKey
     from openbraket.wire.http import Request
@@ -54,7 +55,7 @@ class Resources:
     blobs: LocalBlobs
     catalogue: Catalogue
     availability: Availability
-    dispatcher: Dispatcher
+    dispatcher: Door
     memory_bytes_max: int
     thread_count_max: int = 1
     is_strict: bool = False
@@ -62,7 +63,7 @@ class Resources:
     has_aws_quotas: bool = False
     accepts_cancel_of_ended: bool = False
     ahs: AhsParameters = DEVICE_AS_IT_IS
-    jobs: JobDispatcher | None = None
+    jobs: JobDispatcher | SharedJobs | None = None
     remote: RemoteObjects | None = None
     capacity: Callable[[], Capacity | None] = lambda: None
 
@@ -117,12 +118,12 @@ class Context:
         return self.resources.availability
 
     @property
-    def dispatcher(self) -> Dispatcher:
+    def dispatcher(self) -> Door:
         """The engine's door."""
         return self.resources.dispatcher
 
     @property
-    def jobs(self) -> JobDispatcher | None:
+    def jobs(self) -> JobDispatcher | SharedJobs | None:
         """The engine's door for hybrid jobs."""
         return self.resources.jobs
 

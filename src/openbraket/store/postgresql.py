@@ -96,6 +96,15 @@ class PostgresqlBackend(Backend):
 
     def __init__(self, url: URL) -> None:
         self.name = url.render_as_string(hide_password=True)
+        self._url = url
+        self._options = {
+            "connect_timeout": CONNECT_S_MAX,
+            "tcp_user_timeout": SILENCE_MS_MAX,
+            "keepalives_idle": 2,
+            "keepalives_interval": 1,
+            "keepalives_count": 3,
+            "application_name": "openbraket",
+        }
         self.engine = create_engine(
             url.set(drivername=_DRIVER),
             poolclass=NullPool,
@@ -103,14 +112,7 @@ class PostgresqlBackend(Backend):
             isolation_level="AUTOCOMMIT",
             # What SQLAlchemy would ask the server for by itself, once for each engine.
             use_native_hstore=False,
-            connect_args={
-                "connect_timeout": CONNECT_S_MAX,
-                "tcp_user_timeout": SILENCE_MS_MAX,
-                "keepalives_idle": 2,
-                "keepalives_interval": 1,
-                "keepalives_count": 3,
-                "application_name": "openbraket",
-            },
+            connect_args=self._options,
         )
 
         @event.listens_for(self.engine, "connect")
@@ -130,6 +132,11 @@ class PostgresqlBackend(Backend):
             f"SET idle_in_transaction_session_timeout = '{IDLE_WRITER_S_MAX}s'"
         )
         return connection
+
+    def connect_options(self) -> tuple[list[Any], dict[str, Any]]:
+        """Return what the driver's `connect` takes, for a connection of another kind."""
+        arguments, options = self.engine.dialect.create_connect_args(self._url)
+        return list(arguments), {**options, **self._options}
 
     def begin_read(self, driver: Any) -> None:  # noqa: ANN401
         """Begin a transaction that sees one snapshot."""

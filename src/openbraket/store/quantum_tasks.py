@@ -173,6 +173,29 @@ class ActiveTask:
     lost_count: int
 
 
+@dataclass(frozen=True, slots=True)
+class AccountLine:
+    """An account's waiting tasks of one priority on one device.
+
+    Attributes:
+        priority: 0 normal, 1 priority.
+        account: The account.
+        count: How many tasks wait.
+        earlier_count: How many of them were accepted before the task that was asked about.
+        first_seq: The one that was accepted first.
+    """
+
+    priority: int
+    account: str
+    count: int
+    earlier_count: int
+    first_seq: int
+
+    def is_own(self, task: QuantumTask) -> bool:
+        """Return whether a task that waits is among them."""
+        return (self.priority, self.account) == (task.priority, task.account)
+
+
 _TASK_FIELDS = tuple(QuantumTask.__dataclass_fields__)
 TASK_COLUMNS = tuple(quantum_tasks.c[name] for name in _TASK_FIELDS)
 _WAITING_FIELDS = tuple(name for name in WaitingTask.__dataclass_fields__ if name != "new")
@@ -195,6 +218,12 @@ _GET_ACTION = Statement(
 _LIST_WAITING = Statement(
     select(*(quantum_tasks.c[name] for name in _WAITING_FIELDS)).where(_IS_WAITING)
 )
+_LIST_WAITING_AFTER = Statement(
+    select(*(quantum_tasks.c[name] for name in _WAITING_FIELDS)).where(
+        _IS_WAITING, quantum_tasks.c.seq > bindparam("after")
+    )
+)
+_LAST_SEQ = Statement(select(func.coalesce(func.max(quantum_tasks.c.seq), text("0"))))
 _LIST_ACTIVE = Statement(
     select(*(quantum_tasks.c[name] for name in ActiveTask.__dataclass_fields__)).where(
         text("status IN ('RUNNING', 'CANCELLING')")
@@ -222,6 +251,22 @@ _LIVE = Statement(
         _IS_ON_DEVICE,
         text("status IN ('CREATED', 'QUEUED', 'RUNNING', 'CANCELLING')"),
     )
+)
+_WAITING_COUNT = Statement(
+    select(func.count()).where(
+        _IS_WAITING, _IS_ON_DEVICE, quantum_tasks.c.priority == bindparam("priority")
+    )
+)
+_LINES = Statement(
+    select(
+        quantum_tasks.c.priority,
+        quantum_tasks.c.account,
+        func.count(),
+        func.count().filter(quantum_tasks.c.seq < bindparam("seq")),
+        func.min(quantum_tasks.c.seq),
+    )
+    .where(_IS_WAITING, _IS_ON_DEVICE)
+    .group_by(quantum_tasks.c.priority, quantum_tasks.c.account)
 )
 
 
@@ -291,9 +336,37 @@ def get_action(connection: Connection, task_id: str) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
-def list_waiting(connection: Connection) -> list[WaitingTask]:
-    """Return every task that waits, in no order; the dispatcher's queue after a start."""
+def list_waiting(connection: Connection, *, after: int = 0) -> list[WaitingTask]:
+    """Return every task that waits, in no order; the dispatcher's queue after a start.
+
+    Args:
+        connection: Any.
+        after: Only tasks accepted after the one with this `seq`.
+    """
+    if after:
+        return [WaitingTask(*row) for row in _LIST_WAITING_AFTER.all(connection, after=after)]
     return [WaitingTask(*row) for row in _LIST_WAITING.all(connection)]
+
+
+def last_seq(connection: Connection) -> int:
+    """Return `seq` of the task that was accepted last; 0 where there is none."""
+    row = _LAST_SEQ.first(connection)
+    return 0 if row is None else int(row[0])
+
+
+def waiting_count(connection: Connection, device_arn: str, priority: int) -> int:
+    """Return how many tasks of a device wait with this priority."""
+    row = _WAITING_COUNT.first(connection, device_arn=device_arn, priority=priority)
+    return 0 if row is None else int(row[0])
+
+
+def waiting_by_account(connection: Connection, task: QuantumTask) -> list[AccountLine]:
+    """Return what waits on a task's device, by priority and account, in no order.
+
+    Cost: a walk over the device's waiting tasks, by their index.
+    """
+    rows = _LINES.all(connection, device_arn=task.device_arn, seq=task.seq)
+    return [AccountLine(*row) for row in rows]
 
 
 def list_active(connection: Connection) -> list[ActiveTask]:

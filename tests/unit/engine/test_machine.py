@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from openbraket.engine.executors.base import Failed, Lost
 from openbraket.engine.states import TERMINAL, TRANSITIONS
 from openbraket.store import objects
+from support.databases import IS_POSTGRESQL
 from support.history import keep_history
 from support.house import FakeExecutor, House, add_bucket
 
@@ -209,7 +210,7 @@ class TaskMachine(RuleBasedStateMachine):
 
 
 TaskMachine.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=8 if IS_POSTGRESQL else 40,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -109,7 +109,9 @@ class JobDispatcher:
         self._pump()
 
     def job_created(self, job: Job) -> None:
-        """Take in a job whose record is committed."""
+        """Take in a job whose record is committed; one that is known is passed over."""
+        if job.id in self._attempts:
+            return
         self._queue.add(job)
         self._pump()
 

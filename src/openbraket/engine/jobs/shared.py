@@ -1,0 +1,90 @@
+"""The door for hybrid jobs of a server that shares its records: the one that dispatches runs them.
+
+The others only record jobs and cancels; the leader looks for both. A job's processes do not end
+with their server, so on the same machine the next leader finds them as a start does.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from openbraket.base.errors import StoreError
+from openbraket.engine.jobs.dispatcher import JobDispatcher
+from openbraket.store import jobs
+from openbraket.store.database import Database
+from openbraket.store.jobs import Job
+
+# How often the leader looks for what other servers have recorded.
+LOOK_S: Final = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class SharedJobs:
+    """A dispatcher of jobs while this server leads; see the module.
+
+    Args:
+        database: The records.
+        make_dispatcher: Makes the dispatcher for a time of leading.
+    """
+
+    def __init__(self, database: Database, make_dispatcher: Callable[[], JobDispatcher]) -> None:
+        self._database = database
+        self._make_dispatcher = make_dispatcher
+        self._leading: JobDispatcher | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._closed: frozenset[str] = frozenset()
+
+    async def start(self) -> None:
+        """Find again what the last leader left running, and start what waits.
+
+        Raises:
+            StoreError: The records cannot be read.
+        """
+        dispatcher = self._make_dispatcher()
+        dispatcher.set_closed(self._closed)
+        await dispatcher.start()
+        self._leading = dispatcher
+        self._looking = asyncio.create_task(self._look_forever(dispatcher))
+
+    async def stop(self) -> None:
+        """Start nothing more; end what runs, or let it go on without the server."""
+        dispatcher, self._leading = self._leading, None
+        if self._looking is not None:
+            self._looking.cancel()
+        if dispatcher is not None:
+            await dispatcher.stop()
+
+    def set_closed(self, device_arns: frozenset[str]) -> None:
+        """Let exactly these devices start no jobs from now on; what runs there goes on."""
+        self._closed = device_arns
+        if self._leading is not None:
+            self._leading.set_closed(device_arns)
+
+    def job_created(self, job: Job) -> None:
+        """Take in a job whose record is committed; another leader finds it by itself."""
+        if self._leading is not None:
+            self._leading.job_created(job)
+
+    def job_cancelled(self, job_id: str) -> None:
+        """Act on a cancel that is committed; another leader finds it by itself."""
+        if self._leading is not None:
+            self._leading.job_cancelled(job_id)
+
+    async def _look_forever(self, dispatcher: JobDispatcher) -> None:
+        cancelled: set[str] = set()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                with self._database.read() as connection:
+                    waiting, active = jobs.list_waiting(connection), jobs.list_active(connection)
+            except StoreError as error:
+                _log.warning("the jobs of other servers could not be read: %s", error)
+                continue
+            for job in waiting:
+                dispatcher.job_created(job)
+            found = {job.id for job in active if job.status == "CANCELLING"}
+            for job_id in found - cancelled:
+                dispatcher.job_cancelled(job_id)
+            cancelled = found
