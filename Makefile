@@ -10,6 +10,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 MODULES := $(shell find src/openbraket -name '*.py' | LC_ALL=C sort | cksum | cut -d' ' -f1)
 INSTALLED := $(VENV)/.installed-$(MODULES)
 KERNEL_SOURCES := $(shell find src/openbraket/kernels -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
+# What also runs with the records in PostgreSQL; the rest of the engine meets no database.
+POSTGRESQL_TESTS := tests/unit/store $(addprefix tests/unit/engine/test_, dispatcher.py events.py job_states.py \
+  machine.py queue.py states.py) $(addprefix tests/contract/test_, jobs.py quantum_tasks.py s3_listing.py \
+  s3_objects.py)
 
 .PHONY: help install demo test check serve bench arm format lock clean
 
@@ -46,6 +50,7 @@ check: $(INSTALLED)  ## Fast half of the tests: format, lint, types, imports, un
 
 test: check  ## Everything that CI checks.
 	@$(BIN)/pytest -q tests/numerics tests/contract tests/faults
+	@OPENBRAKET_TEST_DATABASE=postgresql $(BIN)/pytest -q $(POSTGRESQL_TESTS)
 
 $(VENV)/.bench-locked: $(VENV)/.locked requirements-bench.lock
 	@echo "Installing the simulators to compare with"

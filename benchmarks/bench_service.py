@@ -109,12 +109,14 @@ def two_kilobytes(number: int) -> str:
     return json.dumps({"braketSchemaHeader": header, "source": "\n".join(lines), "inputs": {}})
 
 
-def create_requests(endpoint: str, key: tuple[str, str], *, distinct: bool) -> list[bytes]:
+def create_requests(
+    endpoint: str, key: tuple[str, str], *, distinct: bool, count: int = CREATE_COUNT
+) -> list[bytes]:
     """Complete signed HTTP requests, made before the clock starts."""
     credentials = Credentials(*key)
     signer = SigV4Auth(credentials, "braket", "us-east-1")
     found = []
-    for number in range(CREATE_COUNT):
+    for number in range(count):
         body = json.dumps({
             "action": two_kilobytes(number if distinct else 0),
             "clientToken": str(uuid.uuid4()),

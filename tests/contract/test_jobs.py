@@ -13,6 +13,7 @@ import openbraket.testing
 from openbraket.engine import job_states
 from openbraket.store import jobs
 from openbraket.store.database import DATABASE_NAME, open_beside
+from support.databases import database_url
 from support.jobs import ROLE, SCRIPT_KEY, job_request, put_script
 from support.tasks import BUCKET, SV1, TERMINAL, long_action, task_request, wait_for
 
@@ -372,7 +373,9 @@ def test_wrong_filter_is_refused(braket, wrong, words):
 
 def change_records(service, work):
     """Change the records beside the server, as the execution of jobs will from inside."""
-    with open_beside(service.data_dir / DATABASE_NAME) as connection:
+    with open_beside(
+        service.data_dir / DATABASE_NAME, url=database_url(service.data_dir)
+    ) as connection:
         assert work(connection)
 
 

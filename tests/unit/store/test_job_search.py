@@ -11,7 +11,7 @@ from openbraket.store import search as records_search
 from openbraket.store.jobs import NewJob
 from openbraket.store.search import Filter
 from openbraket.store.tables import jobs as table
-from support.databases import sqlite_only
+from support.databases import IS_POSTGRESQL, sqlite_only
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 DEVICES = ("local:none/none", "arn:aws:braket:::device/quantum-simulator/amazon/sv1")
@@ -115,7 +115,9 @@ def search(connection, filters, limit):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15 if IS_POSTGRESQL else 60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     filters=st.lists(FILTERS, max_size=3),

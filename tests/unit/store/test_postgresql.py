@@ -140,8 +140,9 @@ class TestServers:
 
     async def test_writer_killed_in_a_transaction_tells_every_caller(self, tmp_path):
         database = open_database(tmp_path / DATABASE_NAME)
-        release = threading.Event()
-        blocker = database.write_soon(lambda connection: release.wait(30))
+        entered, release = threading.Event(), threading.Event()
+        blocker = database.write_soon(lambda connection: (entered.set(), release.wait(30)))
+        entered.wait(30)
         killed = database.submit(
             lambda c: c.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
         )

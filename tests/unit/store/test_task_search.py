@@ -10,7 +10,7 @@ from openbraket.store import jobs, quantum_tasks, search, transitions
 from openbraket.store.jobs import NewJob
 from openbraket.store.quantum_tasks import Filter, create
 from openbraket.store.tags import set_tags
-from support.databases import sqlite_only
+from support.databases import IS_POSTGRESQL, sqlite_only
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -147,7 +147,7 @@ FILTERS = st.one_of(
 
 
 @settings(
-    max_examples=150,
+    max_examples=30 if IS_POSTGRESQL else 150,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -157,7 +157,7 @@ def test_pages_together_equal_the_plain_definition(database, tasks, filters, lim
 
 
 @settings(
-    max_examples=60,
+    max_examples=15 if IS_POSTGRESQL else 60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
