@@ -69,7 +69,11 @@ def spent_s(service: Service) -> float:
 
 
 def measure(service: Service) -> tuple[float, float]:
-    """Return tasks per second, and the server's and workers' milliseconds for one."""
+    """Return tasks per second, and the server's and workers' milliseconds for one.
+
+    Raises:
+        RuntimeError: Not every task was accepted.
+    """
     client(service, "s3").create_bucket(Bucket=BUCKET)
     first = client(service, "braket")
     for _ in range(20):

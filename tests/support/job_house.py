@@ -17,9 +17,9 @@ from openbraket.engine.jobs.dispatcher import JobDispatcher
 from openbraket.engine.jobs.settings import JobResources, JobSettings
 from openbraket.store import buckets, jobs, logs, objects
 from openbraket.store.buckets import Bucket
-from openbraket.store.database import Database
 from openbraket.store.job_instances import LOG_GROUP
 from openbraket.store.jobs import NewJob
+from support.databases import open_database
 
 ACCOUNT, REGION, BUCKET = "000000000000", "us-east-1", "amazon-braket-jobs"
 QPU = "arn:aws:braket:us-east-1::device/qpu/iqm/Garnet"
@@ -75,7 +75,7 @@ class JobHouse:
     """One server process as far as jobs go; several in a row may use one data directory."""
 
     def __init__(self, data_dir, runtime=None, **settings):
-        self.database = Database.open(data_dir / "openbraket.sqlite3", durability="normal")
+        self.database = open_database(data_dir / "openbraket.sqlite3")
         self.blobs = LocalBlobs(data_dir, is_durable=False)
         self.runtime = runtime or SmallRuntime()
         self.settings = JobSettings(
