@@ -27,8 +27,15 @@ class contains(GenericFunction[bool]):  # noqa: N801  (SQL's functions have smal
     inherit_cache = True
 
 
+class first_characters(GenericFunction[str]):  # noqa: N801
+    """`first_characters(text, count)`: the beginning of a text; the count is a literal."""
+
+    type = Text()
+    inherit_cache = True
+
+
 class last_characters(GenericFunction[str]):  # noqa: N801
-    """`last_characters(text, count)`: the end of a text."""
+    """`last_characters(text, count)`: the end of a text; the count is a literal."""
 
     type = Text()
     inherit_cache = True
@@ -58,6 +65,7 @@ class larger(GenericFunction[int]):  # noqa: N801
 # Each function's text by dialect; `{}` stands for an argument.
 _TEXTS: Final[dict[type[GenericFunction[Any]], dict[str, str]]] = {
     contains: {"sqlite": "instr({}, {}) > 0", "postgresql": "strpos({}, {}) > 0"},
+    first_characters: {"sqlite": "substr({}, 1, {})", "postgresql": "left({}, {})"},
     last_characters: {"sqlite": "substr({}, -{})", "postgresql": "right({}, {})"},
     byte_length: {"sqlite": "length(CAST({} AS BLOB))", "postgresql": "octet_length({})"},
     smaller: {"sqlite": "min({}, {})", "postgresql": "least({}, {})"},

@@ -423,7 +423,11 @@ def get_query_json(
 def _begins_with(column: Column[str], prefix: str) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions for a prefix: a range that an index serves, and the exact test."""
     last = prefix + chr(sys.maxunicode)
-    return column >= prefix, column <= last, func.substr(column, 1, len(prefix)) == prefix
+    return (
+        column >= prefix,
+        column <= last,
+        func.first_characters(column, text(f"{len(prefix)}")) == prefix,
+    )
 
 
 def _stream_by_id(connection: Connection, stream_id: int) -> LogStream | None:
