@@ -165,9 +165,9 @@ class SharedDispatcher(Member):
         self._last_seq = max((task.seq for task in tasks), default=self._last_seq)
         for task in tasks:
             dispatcher.task_created(task)
-        for task in active:
-            if task.status == Status.CANCELLING:
-                dispatcher.see_cancelled(task.id)
+        for found in active:
+            if found.status == Status.CANCELLING:
+                dispatcher.see_cancelled(found.id)
 
     def running_counts(self) -> Counter[str]:
         """Return how many attempts are under way in this server, by device."""
