@@ -29,7 +29,7 @@ from openbraket.testing import Service, launch
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from support.postgresql import PostgresqlServer
 
-TASK_COUNT = 2000
+TASK_COUNT = 1000
 ROUND_COUNT = 3
 OPTIONS = ("--workers", "2")
 
@@ -137,6 +137,7 @@ def main() -> None:
                         service = launch(Path(folder), options=options)
                         rate, cost = measure(service)
                         service.stop()
+                    print(f"  {kind} {durability}: {rate:.0f} tasks per second", flush=True)
                     rates[kind, durability].append(rate)
                     costs[kind, durability].append(cost)
         for (kind, durability), values in rates.items():
