@@ -1,6 +1,7 @@
 """Hybrid jobs of one server on a data directory, with real records, contents and processes."""
 
 import asyncio
+import itertools
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import orjson
 
+from openbraket.base.errors import StoreError
 from openbraket.base.ids import new_id
 from openbraket.blobs import LocalBlobs
 from openbraket.engine import job_states
@@ -71,10 +73,28 @@ class SmallRuntime:
             process.wait(WAIT_S)
 
 
+class Doubtful:
+    """Records of which every other change reports a failure after it has been committed."""
+
+    def __init__(self, database):
+        self._database = database
+        self._numbers = itertools.count()
+        self.read, self.read_aside = database.read, database.read_aside
+
+    async def write(self, work):
+        result = await self._database.write(work)
+        if next(self._numbers) % 2 == 0:
+            raise StoreError("The connection was lost.")
+        return result
+
+    def submit(self, work):
+        return asyncio.ensure_future(self.write(work))
+
+
 class JobHouse:
     """One server process as far as jobs go; several in a row may use one data directory."""
 
-    def __init__(self, data_dir, runtime=None, **settings):
+    def __init__(self, data_dir, runtime=None, *, has_doubts=False, **settings):
         self.database = open_database(data_dir / "openbraket.sqlite3")
         self.blobs = LocalBlobs(data_dir, is_durable=False)
         self.runtime = runtime or SmallRuntime()
@@ -83,7 +103,7 @@ class JobHouse:
         )
         self.cancelled_tasks = []
         self.resources = JobResources(
-            database=self.database,
+            database=Doubtful(self.database) if has_doubts else self.database,
             blobs=self.blobs,
             runtime=self.runtime,
             settings=self.settings,

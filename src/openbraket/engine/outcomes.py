@@ -16,7 +16,7 @@ from openbraket.blobs import LocalBlobs
 from openbraket.engine import states
 from openbraket.engine.executors.base import Failed, Lost, Outcome, Succeeded
 from openbraket.engine.states import Status
-from openbraket.store import buckets, objects, transitions
+from openbraket.store import buckets, objects, quantum_tasks, transitions
 from openbraket.store.quantum_tasks import NewTask, QuantumTask
 
 # Attempts that may be lost (a killed worker, a killed server) before the task is given up.
@@ -190,5 +190,9 @@ def _lose(
         )
         return _fail(connection, task, attempt, reason, now)
     transition = states.RELEASE if is_stopping else states.LOSE
-    is_changed = transitions.apply(connection, transition, task.id, at=now, attempt=attempt)
-    return Status.QUEUED if is_changed else None
+    if not transitions.apply(connection, transition, task.id, at=now, attempt=attempt):
+        # A commit that reported a failure may have taken effect all the same.
+        found = quantum_tasks.get(connection, task.id)
+        if found is None or (found.status, found.attempt) != (Status.QUEUED, attempt):
+            return None
+    return Status.QUEUED

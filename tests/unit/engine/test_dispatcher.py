@@ -373,6 +373,27 @@ async def test_commit_that_failed_after_all_leaves_the_result_readable(data_dir,
         assert house.blobs.path(stored.blob_id).read_bytes() == b"result"
 
 
+async def test_loss_whose_commit_failed_after_all_returns_to_the_queue(data_dir, monkeypatch):
+    async with open_house(data_dir) as house:
+        task_id = await house.create()
+        await house.settle()
+        write, failures = house.database.write, []
+
+        async def fail_once(work):
+            result = await write(work)
+            if not failures:
+                failures.append(work)
+                raise StoreError("The connection was lost.")
+            return result
+
+        monkeypatch.setattr("openbraket.engine.concluding.RETRY_S_FIRST", 0)
+        monkeypatch.setattr(house.database, "write", fail_once)
+        house.executor.end(task_id, Lost(-9))
+        assert await house.statuses(task_id) == ["RUNNING"]
+        assert house.executor.started == [(task_id, 1), (task_id, 2)]
+        assert house.task(task_id).lost_count == 1
+
+
 async def test_attempt_whose_start_the_records_refuse_still_completes(data_dir, monkeypatch):
     async with open_house(data_dir) as house:
         submit = house.database.submit

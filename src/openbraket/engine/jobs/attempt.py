@@ -30,7 +30,7 @@ from openbraket.engine.jobs.results import (
     missing_bucket,
     pack,
     publish,
-    publish_checkpoints,
+    unnamed,
 )
 from openbraket.engine.jobs.settings import JobResources
 from openbraket.engine.jobs.specification import build_spec
@@ -320,7 +320,7 @@ class Attempt:
 
     async def _sync_once(self, checkpoints: Checkpoints) -> None:
         try:
-            await publish_checkpoints(checkpoints, self._write_checkpoints)
+            await checkpoints.publish(self._write_checkpoints)
         except StoreError as error:
             _log.error("checkpoints of job %s wait: %s", self._job.id, error)
 
@@ -460,7 +460,10 @@ class Attempt:
                     job_instances.delete_instances(connection, job.id)
                     published = publish(connection, local, account=job.account, now=now)
                     return tried.target, [*uploaded, *published]
-            return None, [item.blob.id for item in produced]
+            # Perhaps by a commit of our own that reported a failure.
+            found = jobs.get(connection, job.id)
+            is_ours = found is not None and found.attempt == job.attempt
+            return found.status if found and is_ours else None, unnamed(connection, produced)
 
         return await self._again(lambda: resources.database.write(work))
 

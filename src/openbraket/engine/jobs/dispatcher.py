@@ -84,17 +84,22 @@ class JobDispatcher:
         self._sweeper = asyncio.create_task(self._sweep())
         self._pump()
 
-    async def stop(self) -> None:
-        """Start nothing more; end what runs, or let it go on without the server."""
+    async def stop(self, *, keeps_jobs: bool = False) -> None:
+        """Start nothing more; end what runs, or let it go on without the server.
+
+        Args:
+            keeps_jobs: Whether it goes on whatever the settings say.
+        """
+        ends_jobs = self._resources.settings.ends_with_server and not keeps_jobs
         self._is_stopping = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         for attempt in self._attempts.values():
-            if self._resources.settings.ends_with_server:
+            if ends_jobs:
                 attempt.stop("server")
             else:
                 attempt.detach()
-        if self._attempts and not self._resources.settings.ends_with_server:
+        if self._attempts and not ends_jobs:
             _log.warning("%d jobs go on; the next start finds them", len(self._attempts))
         while self._background:
             await asyncio.wait(self._background)
@@ -144,7 +149,7 @@ class JobDispatcher:
     async def _begin(self, job: Job, begun: Job, attempt: Attempt) -> None:
         """Record that an attempt begins, and see it to its end if the record allows it."""
         try:
-            is_begun = await self._resources.database.write(lambda c: _record_start(c, begun))
+            status = await self._resources.database.write(lambda c: _record_start(c, begun))
         except StoreError as error:
             _log.error("job %s cannot start: %s", job.id, error)
             self._forget(job)
@@ -152,10 +157,12 @@ class JobDispatcher:
                 await asyncio.sleep(RETRY_S)
                 self.job_created(job)
             return
-        if is_begun:
-            await self._see(begun, attempt)
-        else:
+        if status is None:
             self._forget(job)  # a cancel came first
+            return
+        if status == "CANCELLING":
+            attempt.stop()
+        await self._see(begun, attempt)
 
     async def _see(self, job: Job, attempt: Attempt) -> None:
         try:
@@ -228,16 +235,26 @@ def sweep(jobs_dir: Path, active: set[str], *, older_than: float) -> int:
     return count
 
 
-def _record_start(connection: Connection, begun: Job) -> bool:
-    """Record an attempt's start with its instances; False where the record has moved on."""
+def _record_start(connection: Connection, begun: Job) -> str | None:
+    """Record an attempt's start with its instances, and return the job's status.
+
+    A commit that reported a failure may have taken effect all the same; then the repetition finds
+    the attempt begun.
+
+    Returns:
+        RUNNING or CANCELLING; None where the record has moved on.
+    """
     at = begun.started_at or 0
+    job = jobs.get(connection, begun.id)
+    if job is None:
+        return None
+    if job.attempt == begun.attempt and job.status in {"RUNNING", "CANCELLING"}:
+        return job.status
     events = jobs.list_events(connection, begun.id)
-    if any(event.type == "WAITING_FOR_PRIORITY" for event in events):
-        job = jobs.get(connection, begun.id)
-        if job is not None and job.status == "QUEUED":
-            jobs.add_event(connection, begun.id, JobEvent("QUEUED_FOR_EXECUTION", at))
+    if any(event.type == "WAITING_FOR_PRIORITY" for event in events) and job.status == "QUEUED":
+        jobs.add_event(connection, begun.id, JobEvent("QUEUED_FOR_EXECUTION", at))
     if not jobs.apply(connection, job_states.START, begun.id, at=at, attempt=begun.attempt):
-        return False
+        return None
     job_instances.create(
         connection,
         begun.id,
@@ -246,4 +263,4 @@ def _record_start(connection: Connection, begun: Job) -> bool:
             for number in range(1, begun.instance_count + 1)
         ),
     )
-    return True
+    return "RUNNING"

@@ -61,10 +61,25 @@ class JobLog:
         instance = self._instance
         events = [(record.epoch_ms, record.text) for record in records]
         now = self._resources.clock()
-        await self._resources.database.write(
+        is_taken = await self._resources.database.write(
             lambda connection: job_instances.take_lines(
                 connection, self._job, instance, events, offset=end, now=now
             )
         )
-        self._instance = instance._replace(log_offset=end)
-        return True
+        if is_taken:
+            self._instance = instance._replace(log_offset=end)
+            return True
+        return self._read_place()
+
+    def _read_place(self) -> bool:
+        """Go on where the record is: a commit that reported a failure may have taken effect.
+
+        Returns:
+            Whether the record is there.
+        """
+        with self._resources.database.read() as connection:
+            instances = job_instances.list_instances(connection, self._job.id)
+        number = self._instance.number
+        found = next((instance for instance in instances if instance.number == number), None)
+        self._instance = found or self._instance
+        return found is not None

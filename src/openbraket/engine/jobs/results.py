@@ -126,6 +126,15 @@ def publish(
     return unused
 
 
+def unnamed(connection: Connection, produced: Sequence[Produced]) -> list[str]:
+    """Return those contents that are not the objects that they were to become."""
+    found = (
+        (item, objects.get_object(connection, bucket=item.bucket, key=item.key))
+        for item in produced
+    )
+    return [item.blob.id for item, held in found if held is None or held.blob_id != item.blob.id]
+
+
 @dataclass(slots=True)
 class Checkpoints:
     """The checkpoint directory of an attempt, copied to its objects when files change.
@@ -141,6 +150,8 @@ class Checkpoints:
     blobs: LocalBlobs
     # Size and time of change of what the objects hold.
     _known: dict[str, tuple[int, int]] = field(default_factory=dict)
+    # What was stored and may not be recorded yet.
+    _stored: tuple[list[Produced], Mapping[str, tuple[int, int]]] | None = None
 
     def remember(self) -> None:
         """Take what is there for known: it has just come from the objects; blocks."""
@@ -152,7 +163,7 @@ class Checkpoints:
         """Store the contents of files that are new or have changed; blocks.
 
         Returns:
-            The contents, and what `confirm` is to be given once they are objects.
+            The contents, and their files' sizes and times of change.
 
         Raises:
             StoreError: One cannot be stored; nothing is left of the others.
@@ -179,35 +190,28 @@ class Checkpoints:
             raise
         return produced, marks
 
-    def confirm(self, marks: Mapping[str, tuple[int, int]]) -> None:
-        """Take files for known whose contents have become objects."""
+    async def publish(
+        self, write: Callable[[Sequence[Produced]], "asyncio.Future[list[str]]"]
+    ) -> None:
+        """Copy changed files to their objects while the job runs.
+
+        Contents that could not be recorded stay, and are the first of the next call: whether a
+        commit that reported a failure has taken effect is not known.
+
+        Args:
+            write: Records contents as objects and returns the contents that are not needed.
+
+        Raises:
+            StoreError: They cannot be stored or recorded; the next call tries again.
+        """
+        if self._stored is None:
+            self._stored = await asyncio.to_thread(self.store_changed)
+        produced, marks = self._stored
+        unused = await write(produced) if produced else []
+        self._stored = None
         self._known.update(marks)
-
-
-async def publish_checkpoints(
-    checkpoints: Checkpoints,
-    write: Callable[[Sequence[Produced]], "asyncio.Future[list[str]]"],
-) -> None:
-    """Copy changed checkpoints to their objects while the job runs.
-
-    Args:
-        checkpoints: The directory.
-        write: Records contents as objects and returns the contents that are not needed.
-
-    Raises:
-        StoreError: They cannot be stored or recorded; the next call tries again.
-    """
-    produced, marks = await asyncio.to_thread(checkpoints.store_changed)
-    if not produced:
-        return
-    try:
-        unused = await write(produced)
-    except StoreError:
-        unused = [item.blob.id for item in produced]
-        await asyncio.to_thread(delete_unused, checkpoints.blobs, unused)
-        raise
-    checkpoints.confirm(marks)
-    await asyncio.to_thread(delete_unused, checkpoints.blobs, unused)
+        if unused:
+            await asyncio.to_thread(delete_unused, self.blobs, unused)
 
 
 def _add(archive: tarfile.TarFile, found: JobFile) -> None:

@@ -164,6 +164,42 @@ async def test_input_channels_and_checkpoints_are_there_and_checkpoints_go_back(
         assert len(contents) == len(house.keys())
 
 
+async def test_job_loses_nothing_to_commits_that_report_a_failure_and_took_effect(
+    data_dir, monkeypatch
+):
+    monkeypatch.setattr("openbraket.engine.jobs.dispatcher.RETRY_S", 0)
+    # Long enough for new lines to come between a change and its repetition.
+    monkeypatch.setattr("openbraket.engine.jobs.attempt.RETRY_S_FIRST", 0.15)
+    async with opened(data_dir, has_doubts=True) as house:
+        job = await house.create(
+            "for i in 1 2 3 4 5 6 7 8; do echo line $i; echo $i > $CHECKPOINTS/$i; sleep 0.1; done;"
+            "echo r > $MODEL/r",
+            checkpointConfig={"s3Uri": f"s3://{BUCKET}/cp", "localPath": "/opt/jobs/checkpoints"},
+        )
+        done = await house.ended(job)
+        assert (done.status, done.failure_reason, done.attempt) == ("COMPLETED", None, 1)
+        assert house.runtime.started == [(job.name, 1)]
+        assert house.events(job) == [*WHOLE, "COMPLETED"]
+        assert house.lines(job) == [f"line {number}" for number in range(1, 9)]
+        written = [house.read(f"cp/{number}") for number in range(1, 9)]
+        assert written == [f"{number}\n".encode() for number in range(1, 9)]
+        assert members(house.read(f"{job.name}/data/output/model.tar.gz")) == {"r": b"r\n"}
+
+
+async def test_deposed_leader_lets_a_job_go_on(data_dir):
+    """Where servers share the records, losing the lead is no stop of the service."""
+    async with opened(data_dir) as house:
+        job = await house.create("while [ ! -e go ]; do sleep 0.02; done; echo on")
+        await house.wait(lambda: house.events(job)[-1:] == ["RUNNING"])
+        await house.dispatcher.stop(keeps_jobs=True)
+        assert house.get(job).status == "RUNNING"
+        (data_dir / "jobs" / job.id / "1" / "algo-1" / "go").touch()
+        house.runtime.wait_for_all()
+    async with opened(data_dir) as house:
+        assert (await house.ended(job)).status == "COMPLETED"
+        assert house.lines(job) == ["on"]
+
+
 async def test_files_of_a_job_are_no_links_to_contents(data_dir):
     async with opened(data_dir) as house:
         await house.put("in/a", b"data")
