@@ -11,7 +11,7 @@ MODULES := $(shell find src/openbraket -name '*.py' | LC_ALL=C sort | cksum | cu
 INSTALLED := $(VENV)/.installed-$(MODULES)
 KERNEL_SOURCES := $(shell find src/openbraket/kernels -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
 # What also runs with the records in PostgreSQL; the rest of the engine meets no database.
-POSTGRESQL_TESTS := tests/unit/store tests/unit/engine/jobs/test_recovery.py $(addprefix tests/unit/engine/test_, dispatcher.py events.py job_states.py \
+POSTGRESQL_TESTS := tests/unit/store tests/unit/engine/jobs/test_recovery.py $(addprefix tests/unit/engine/test_, dispatcher.py events.py job_states.py lead.py \
   machine.py queue.py states.py) $(addprefix tests/contract/test_, jobs.py logs.py quantum_tasks.py s3_listing.py \
   s3_objects.py)
 

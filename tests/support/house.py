@@ -64,12 +64,12 @@ class FakeExecutor:
 class House:
     """One server's engine on a data directory."""
 
-    def __init__(self, data_dir, executor, **limits):
+    def __init__(self, data_dir, executor, *, guard=None, **limits):
         self.executor = executor
         self.database = open_database(data_dir / "openbraket.sqlite3")
         self.blobs = LocalBlobs(data_dir / "objects", is_durable=False)
         self.dispatcher = Dispatcher(
-            self.database,
+            self.database if guard is None else self.database.guarded(guard),
             self.blobs,
             executor,
             **{

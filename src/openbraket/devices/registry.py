@@ -5,6 +5,7 @@ entry points; an operator by profile files, which the server copies to its data 
 workers and commands read what the server has read.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -110,10 +111,16 @@ def install_profiles(paths: Sequence[Path], folder: Path) -> None:
     if not contents and not folder.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
+    wanted = {folder / f"{index:04}.json": content for index, content in enumerate(contents)}
+    # Another server on the same folder may be reading: what is there already stays untouched.
+    for path, content in wanted.items():
+        if not path.exists() or path.read_bytes() != content:
+            aside = path.with_suffix(f".{os.getpid()}.new")
+            aside.write_bytes(content)
+            aside.replace(path)
     for old in folder.glob("*.json"):
-        old.unlink()
-    for index, content in enumerate(contents):
-        (folder / f"{index:04}.json").write_bytes(content)
+        if old not in wanted:
+            old.unlink(missing_ok=True)
 
 
 def read_device(content: bytes, name: str) -> Device:

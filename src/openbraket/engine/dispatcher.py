@@ -123,9 +123,10 @@ class Dispatcher:
         return self._executor.capacity
 
     @property
-    def is_ready(self) -> bool:
-        """Whether an attempt runs or could start now."""
-        return self._executor.free_count > 0 or bool(self._running)
+    def reason_not_ready(self) -> str:
+        """Why no attempt runs or could start now; "" if one does or could."""
+        is_ready = self._executor.free_count > 0 or bool(self._running)
+        return "" if is_ready else "no worker process is ready yet"
 
     def running_counts(self) -> Counter[str]:
         """Return how many attempts are under way, by device."""

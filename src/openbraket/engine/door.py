@@ -23,8 +23,8 @@ class Door(Protocol):
         ...
 
     @property
-    def is_ready(self) -> bool:
-        """Whether a new task would start, here or in another server."""
+    def reason_not_ready(self) -> str:
+        """Why a new task would not start, here or in another server; "" if it would."""
         ...
 
     async def start(self) -> None:

@@ -3,8 +3,10 @@
 The leader has a `Dispatcher`. The others record tasks and cancellations and tell the leader, which
 also looks by itself every moment, so that a note that is lost delays but loses nothing. When the
 leader ends, whichever server gets the lead next recovers what it left, as a start does. A leader
-that has lost its lock kills its workers at once; what one of them might still write is refused by
-the number of its attempt.
+that has lost its lock kills its workers as soon as it sees that. What it would write before it does
+is refused: the changes of a `Dispatcher` ask for the lock in their own transactions. The number of
+an attempt alone would not do, since an attempt whose start was not recorded yet has the number that
+the next leader gives the same task.
 """
 
 import asyncio
@@ -24,7 +26,7 @@ from openbraket.engine.states import Status
 from openbraket.engine.waiters import EndWaiters
 from openbraket.store import quantum_tasks
 from openbraket.store.database import Database
-from openbraket.store.peers import NOTE_LENGTH_MAX, Member, Peers, tell
+from openbraket.store.peers import NOTE_LENGTH_MAX, Lead, Member, Peers, tell
 from openbraket.store.postgresql import PostgresqlBackend
 from openbraket.store.quantum_tasks import QuantumTask, WaitingTask
 
@@ -42,19 +44,19 @@ class SharedDispatcher(Member):
 
     Args:
         database: The records, in PostgreSQL.
-        make_dispatcher: Makes the dispatcher for a time of leading, whose ends are told to the
-            waiters given.
-        on_lead: Called after this server has begun to dispatch.
-        on_leave: Called when it does so no more.
+        make_dispatcher: Makes the dispatcher for a time of leading: on the records given, which
+            refuse changes afterwards, and telling ends to the waiters given.
+        on_lead: Called with these records after this server has begun to dispatch.
+        on_leave: Called when it does so no more, and when `on_lead` raised.
         clock: Milliseconds since the epoch.
     """
 
     def __init__(
         self,
         database: Database,
-        make_dispatcher: Callable[[EndWaiters], Dispatcher],
+        make_dispatcher: Callable[[Database, EndWaiters], Dispatcher],
         *,
-        on_lead: Callable[[], Awaitable[None]],
+        on_lead: Callable[[Database], Awaitable[None]],
         on_leave: Callable[[], Awaitable[None]],
         clock: Callable[[], int] = now_ms,
     ) -> None:
@@ -91,9 +93,11 @@ class SharedDispatcher(Member):
         return None if self._leading is None else self._leading.capacity
 
     @property
-    def is_ready(self) -> bool:
-        """Whether an attempt could start here, or another server leads."""
-        return self._peers.is_connected and (self._leading is None or self._leading.is_ready)
+    def reason_not_ready(self) -> str:
+        """Why no attempt could start here and no other server is known to lead; "" if one could."""
+        if not self._peers.is_connected:
+            return "this server is cut off from the database and the servers that share it"
+        return "" if self._leading is None else self._leading.reason_not_ready
 
     async def start(self) -> None:
         """Join the servers on the database, and dispatch where none of them does.
@@ -108,23 +112,28 @@ class SharedDispatcher(Member):
         await self.leave_lead()
         await self._peers.stop()
 
-    async def take_lead(self) -> None:
+    async def take_lead(self, lead: Lead) -> None:
         """Recover what the last leader left, and dispatch.
+
+        Args:
+            lead: Guards the changes.
 
         Raises:
             StoreError: The records cannot be read or written.
         """
+        database = self._database.guarded(lead.require)
         with self._database.read() as connection:
             self._last_seq = quantum_tasks.last_seq(connection)
-        dispatcher = self._make_dispatcher(self._end_waiters)
+        dispatcher = self._make_dispatcher(database, self._end_waiters)
         dispatcher.set_closed(self._closed)
         try:
             await dispatcher.start()
             self._leading = dispatcher
-            await self._on_lead()
+            await self._on_lead(database)
         except BaseException:
             self._leading = None
             await dispatcher.stop()
+            await self._on_leave()
             raise
 
     async def leave_lead(self) -> None:

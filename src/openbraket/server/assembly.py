@@ -5,8 +5,9 @@ import ipaddress
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from openbraket.base.clock import now_ms
@@ -17,6 +18,7 @@ from openbraket.devices import FOLDER_NAME, Catalogue, Device, install_profiles
 from openbraket.engine.availability import Availability
 from openbraket.engine.dispatcher import Dispatcher
 from openbraket.engine.door import Door
+from openbraket.engine.executors.base import Executor
 from openbraket.engine.jobs.dispatcher import JobDispatcher
 from openbraket.engine.jobs.shared import SharedJobs
 from openbraket.engine.waiters import EndWaiters
@@ -95,8 +97,8 @@ async def assemble(
         remote = open_store(settings)
         catalogue = catalogue or Catalogue(folder=profiles)
         availability = Availability(catalogue, respects_windows=settings.respects_windows)
-        events = _Events(settings, database, catalogue, availability)
-        dispatcher, jobs = _engine(
+        events = _Events(settings, catalogue, availability)
+        dispatcher, jobs, start = _engine(
             settings, database, blobs, catalogue, events, remote=remote, endpoint_url=endpoint_url
         )
 
@@ -125,12 +127,7 @@ async def assemble(
             jobs=jobs,
             remote=remote,
         )
-        if settings.database_url:
-            await dispatcher.start()
-        else:
-            await events.start()
-            await dispatcher.start()
-            await jobs.start()
+        await start()
         throttle = Throttle(time.monotonic) if settings.has_aws_quotas else None
         chores = [
             asyncio.create_task(_sweep(settings, database, blobs, remote)),
@@ -164,20 +161,18 @@ class _Events:
     """The telling of changes of status, where there is somebody to be told."""
 
     def __init__(
-        self,
-        settings: Settings,
-        database: Database,
-        catalogue: Catalogue,
-        availability: Availability,
+        self, settings: Settings, catalogue: Catalogue, availability: Availability
     ) -> None:
         self._settings = settings
-        self._database = database
         self._catalogue = catalogue
         self._availability = availability
         self._sender: EventSender | None = None
 
-    async def start(self) -> None:
+    async def start(self, database: Database) -> None:
         """Begin to tell; where servers share the records, the one that dispatches does.
+
+        Args:
+            database: The records.
 
         Raises:
             TargetError: The address of events is wrong.
@@ -185,13 +180,13 @@ class _Events:
         """
         if not self._settings.events_to:
             if self._settings.database_url:
-                await self._database.write(outbox.stop_filling)
+                await database.write(outbox.stop_filling)
             return
         from openbraket.engine.events.sender import EventSender
         from openbraket.engine.events.targets import open_target
 
         self._sender = EventSender(
-            self._database,
+            database,
             open_target(self._settings.events_to, os.environ),
             devices=self._devices,
             account=self._settings.account,
@@ -218,29 +213,13 @@ def _engine(
     *,
     remote: RemoteObjects | None,
     endpoint_url: str,
-) -> tuple[Door, JobDispatcher | SharedJobs]:
-    """Return the engine; with PostgreSQL one of the servers on the database dispatches."""
+) -> tuple[Door, JobDispatcher | SharedJobs, Callable[[], Awaitable[None]]]:
+    """Return the engine's doors for tasks and jobs, and what starts it with its events.
 
-    def make(end_waiters: EndWaiters | None = None) -> Dispatcher:
-        return Dispatcher(
-            database,
-            blobs,
-            build_executor(
-                settings,
-                preload=tuple(RUNNERS.values()),
-                is_durable=settings.durability == "full",
-            ),
-            runners=RUNNERS,
-            memory_bytes_max=settings.memory_bytes_max,
-            thread_count_max=settings.worker_count,
-            extra_count=extra_count(settings),
-            seed=settings.seed,
-            runner_settings=_runner_settings(settings),
-            uploads=open_uploads(settings, remote, blobs),
-            end_waiters=end_waiters,
-        )
+    With PostgreSQL one of the servers on the database dispatches.
+    """
 
-    def make_jobs(door: Door) -> JobDispatcher:
+    def make_jobs(database: Database, door: Door) -> JobDispatcher:
         return build_jobs(
             settings,
             database=database,
@@ -252,22 +231,66 @@ def _engine(
         )
 
     if not settings.database_url:
-        dispatcher = make()
-        return dispatcher, make_jobs(dispatcher)
+        dispatcher = _dispatcher(settings, blobs, remote, database)
+        own_jobs = make_jobs(database, dispatcher)
+
+        async def start() -> None:
+            await events.start(database)
+            await dispatcher.start()
+            await own_jobs.start()
+
+        return dispatcher, own_jobs, start
     # Only here, since it needs PostgreSQL's driver.
     from openbraket.engine.shared import SharedDispatcher
 
-    async def lead() -> None:
-        await events.start()
-        await jobs.start()
+    async def lead(guarded: Database) -> None:
+        await events.start(guarded)
+        await jobs.start(guarded)
 
     async def leave() -> None:
-        await jobs.stop()
+        # A clean stop has ended them before, where it is to.
+        await jobs.stop(keeps_jobs=True)
         await events.stop()
 
+    # A wrong choice is told now, and not when this server leads for the first time.
+    _executor(settings)
+    make = partial(_dispatcher, settings, blobs, remote)
     shared = SharedDispatcher(database, make, on_lead=lead, on_leave=leave)
-    jobs = SharedJobs(database, lambda: make_jobs(shared))
-    return shared, jobs
+    jobs = SharedJobs(lambda guarded: make_jobs(guarded, shared))
+    return shared, jobs, shared.start
+
+
+def _dispatcher(
+    settings: Settings,
+    blobs: LocalBlobs,
+    remote: RemoteObjects | None,
+    database: Database,
+    end_waiters: EndWaiters | None = None,
+) -> Dispatcher:
+    """Return a dispatcher, not started yet."""
+    return Dispatcher(
+        database,
+        blobs,
+        _executor(settings),
+        runners=RUNNERS,
+        memory_bytes_max=settings.memory_bytes_max,
+        thread_count_max=settings.worker_count,
+        extra_count=extra_count(settings),
+        seed=settings.seed,
+        runner_settings=_runner_settings(settings),
+        uploads=open_uploads(settings, remote, blobs),
+        end_waiters=end_waiters,
+    )
+
+
+def _executor(settings: Settings) -> Executor:
+    """Return an executor, not started yet.
+
+    Raises:
+        ExecutorError: Ray is asked for and not installed.
+    """
+    is_durable = settings.durability == "full"
+    return build_executor(settings, preload=tuple(RUNNERS.values()), is_durable=is_durable)
 
 
 def _runner_settings(settings: Settings) -> dict[str, str]:

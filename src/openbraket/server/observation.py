@@ -76,9 +76,7 @@ async def reasons_not_ready(resources: Resources, data_dir: Path) -> list[str]:
         resources: The parts of the server.
         data_dir: Folder of the records and contents.
     """
-    reasons = []
-    if not resources.dispatcher.is_ready:
-        reasons.append("no worker process is ready yet")
+    reasons = [reason] if (reason := resources.dispatcher.reason_not_ready) else []
     try:
         async with asyncio.timeout(COMMIT_S_MAX):
             await resources.database.write(lambda connection: None)  # noqa: ARG005

@@ -91,6 +91,10 @@ class Backend(ABC):
     def has_table(self, connection: Connection, name: str) -> bool:
         """Return whether there is a table."""
 
+    def describe(self, connection: Connection) -> str:
+        """Return what the database is, in a few words."""
+        return connection.dialect.name
+
     def close(self) -> None:
         """Let go of what the engine holds."""
         with suppress(*self.errors):

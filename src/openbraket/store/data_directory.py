@@ -15,6 +15,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from openbraket.base.errors import StoreError
+from openbraket.store.backend import Backend
 
 SQLITE_NAME: Final = "openbraket.sqlite3"
 LOCK_NAME: Final = "lock"
@@ -69,11 +70,11 @@ def require_sqlite(data_dir: Path) -> None:
         )
 
 
-def claim_identity(data_dir: Path) -> str:
-    """Return the identity in a data directory for PostgreSQL; a fresh directory gets one.
+def own_identity(data_dir: Path) -> str | None:
+    """Return the identity in a data directory for PostgreSQL, or None where it has none yet.
 
     Raises:
-        StoreError: The directory has records of its own, or cannot be read or written.
+        StoreError: The directory has records of its own, or cannot be read.
     """
     if (data_dir / SQLITE_NAME).exists():
         raise StoreError(
@@ -82,42 +83,77 @@ def claim_identity(data_dir: Path) -> str:
         )
     path = data_dir / IDENTITY_NAME
     try:
-        if not path.exists():
-            fresh = data_dir / f"{IDENTITY_NAME}.{uuid.uuid4().hex}"
-            fresh.touch(mode=0o600)
-            fresh.write_text(f"{uuid.uuid4()}\n")
-            try:
-                # Of several servers that start together, one names it.
-                path.hardlink_to(fresh)
-            except FileExistsError:
-                pass
-            finally:
-                fresh.unlink()
+        return path.read_text().strip() if path.exists() else None
+    except OSError as error:
+        raise StoreError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def claim_identity(data_dir: Path) -> str:
+    """Return the identity in a data directory for PostgreSQL; a fresh directory gets one.
+
+    Raises:
+        StoreError: The directory has records of its own, or cannot be read or written.
+    """
+    own = own_identity(data_dir)
+    if own is not None:
+        return own
+    path = data_dir / IDENTITY_NAME
+    try:
+        fresh = data_dir / f"{IDENTITY_NAME}.{uuid.uuid4().hex}"
+        fresh.touch(mode=0o600)
+        fresh.write_text(f"{uuid.uuid4()}\n")
+        try:
+            # Of several servers that start together, one names it.
+            path.hardlink_to(fresh)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
         return path.read_text().strip()
     except OSError as error:
         raise StoreError(f"Cannot use {path}: {error.strerror}.") from error
 
 
-def match_identity(connection: Connection, data_dir: Path, identity: str, name: str) -> None:
+def match_identity(connection: Connection, backend: Backend, data_dir: Path, identity: str) -> None:
     """Bind a fresh database to its data directory, and refuse any other pair.
 
     Args:
         connection: To a PostgreSQL database with the schema, in autocommit mode.
+        backend: The database.
         data_dir: The data directory.
         identity: From `claim_identity`.
-        name: The database, for the message.
 
     Raises:
         StoreError: They do not belong together.
     """
     if not re.fullmatch(r"[0-9a-f-]{36}", identity):
         raise StoreError(f"{data_dir / IDENTITY_NAME} is not a file of OpenBraket.")
-    known = _read(connection)
+    known = read_identity(connection)
     if known is None:
-        connection.exec_driver_sql(
-            f"COMMENT ON TABLE alembic_version IS '{_IDENTITY_PREFIX}{identity}'"
-        )
-        known = _read(connection)
+        # Of several servers that start together, one binds it.
+        backend.lock_schema(connection)
+        known = read_identity(connection)
+        if known is None:
+            known = identity
+            connection.exec_driver_sql(
+                f"COMMENT ON TABLE alembic_version IS '{_IDENTITY_PREFIX}{identity}'"
+            )
+        connection.exec_driver_sql("COMMIT")
+    require_same(known, identity, data_dir, backend.name)
+
+
+def require_same(known: str | None, identity: str, data_dir: Path, name: str) -> None:
+    """Refuse a data directory and a database that do not belong together.
+
+    Args:
+        known: What the database says.
+        identity: What the data directory says.
+        data_dir: The data directory, for the message.
+        name: The database, for the message.
+
+    Raises:
+        StoreError: They do not belong together.
+    """
     if known != identity:
         raise StoreError(
             f"The data directory {data_dir} does not belong to the database {name}: it has "
@@ -125,7 +161,8 @@ def match_identity(connection: Connection, data_dir: Path, identity: str, name: 
         )
 
 
-def _read(connection: Connection) -> str | None:
+def read_identity(connection: Connection) -> str | None:
+    """Return whose contents a PostgreSQL database with the schema has records of, or None."""
     comment = connection.exec_driver_sql(
         "SELECT obj_description('alembic_version'::regclass, 'pg_class')"
     ).scalar()

@@ -1,6 +1,7 @@
 """The records: opened once, written by one thread, read by snapshots."""
 
 import asyncio
+import copy
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from openbraket.base.errors import StoreError
 from openbraket.store import data_directory, schema
 from openbraket.store.backend import BUSY_MS_MAX, Backend, Durability
 from openbraket.store.sqlite import SqliteBackend
-from openbraket.store.writer import Writer
+from openbraket.store.writer import Guard, Writer
 
 __all__ = ["BUSY_MS_MAX", "DATABASE_NAME", "Database", "Durability", "open_beside"]
 
@@ -38,7 +39,7 @@ class Database:
         self._lock = lock
         self._writer = writer
         self._readers: deque[Connection] = deque()
-        self._is_closed = False
+        self._guard: Guard | None = None
 
     @classmethod
     def open(cls, path: Path, *, durability: Durability = "full", url: str = "") -> "Database":
@@ -67,10 +68,21 @@ class Database:
                 _prepare(connection, backend, path.parent)
             except (OSError, *backend.errors) as error:  # type: ignore[misc]
                 raise StoreError(
-                    f"Cannot open the records in {backend.name}: {_reason(error)}."
+                    f"Cannot open the records in {backend.name}: {reason_of(error)}."
                 ) from error
             undo.pop_all()
         return cls(backend, lock, Writer(connection, backend))
+
+    def guarded(self, guard: Guard) -> "Database":
+        """Return the same records for one who may be refused; not to be closed.
+
+        Args:
+            guard: Called in each transaction before the first change that comes this way; where it
+                raises, none of them is made.
+        """
+        view = copy.copy(self)
+        view._guard = guard
+        return view
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the writer's next transaction and return its result after the commit.
@@ -87,7 +99,8 @@ class Database:
             StoreError: The change could not be committed, or the database is closed. An error of
                 `work` passes through, and its change is undone.
         """
-        return await self._writer.submit_async(work, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        return await self._writer.submit_async(work, loop, guard=self._guard)
 
     def write_soon(self, work: Callable[[Connection], T]) -> "Future[T]":
         """Do the same as `write` for callers without an event loop.
@@ -101,7 +114,7 @@ class Database:
         Raises:
             StoreError: The database is closed, or too many changes wait.
         """
-        return self._writer.submit(work)
+        return self._writer.submit(work, guard=self._guard)
 
     def submit(
         self, work: Callable[[Connection], T], *, is_lasting: bool = True
@@ -121,7 +134,8 @@ class Database:
         Raises:
             StoreError: The database is closed, or too many changes wait.
         """
-        return self._writer.submit_async(work, asyncio.get_running_loop(), is_lasting=is_lasting)
+        loop = asyncio.get_running_loop()
+        return self._writer.submit_async(work, loop, is_lasting=is_lasting, guard=self._guard)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -133,7 +147,7 @@ class Database:
         Raises:
             StoreError: The records cannot be read.
         """
-        if self._is_closed:
+        if self._writer.is_closed:
             raise StoreError("The records are closed.")
         backend = self.backend
         try:
@@ -143,13 +157,13 @@ class Database:
                 yield connection
             finally:
                 backend.roll_back(driver)
-                is_kept = len(self._readers) < IDLE_READERS_MAX and not self._is_closed
+                is_kept = len(self._readers) < IDLE_READERS_MAX and not self._writer.is_closed
                 if is_kept and not backend.is_broken(driver):
                     self._readers.append(connection)
                 else:
                     connection.close()
         except backend.errors as error:
-            raise StoreError(f"The records could not be read: {_reason(error)}.") from error
+            raise StoreError(f"The records could not be read: {reason_of(error)}.") from error
 
     def _begin_read(self) -> Connection:
         """Return a connection in a transaction; one that was lost while it was idle is dropped."""
@@ -188,9 +202,8 @@ class Database:
 
     def close(self) -> None:
         """Commit what was handed over, close the records and release the data directory."""
-        if self._is_closed:
+        if self._writer.is_closed:
             return
-        self._is_closed = True
         self._writer.close()
         while self._readers:
             self._readers.pop().close()
@@ -263,7 +276,7 @@ def open_beside(path: Path, *, url: str = "") -> Iterator[Connection]:
             backend.commit(driver)
     except (OSError, *backend.errors) as error:  # type: ignore[misc]
         raise StoreError(
-            f"Cannot change the records in {backend.name}: {_reason(error)}."
+            f"Cannot change the records in {backend.name}: {reason_of(error)}."
         ) from error
     finally:
         backend.close()
@@ -274,11 +287,11 @@ def _prepare(connection: Connection, backend: Backend, data_dir: Path) -> None:
     if not isinstance(backend, SqliteBackend):
         identity = data_directory.claim_identity(data_dir)
         schema.upgrade(connection, backend)
-        data_directory.match_identity(connection, data_dir, identity, backend.name)
+        data_directory.match_identity(connection, backend, data_dir, identity)
     else:
         schema.upgrade(connection, backend)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Return a driver's message on one line, without SQLAlchemy's additions and a full stop."""
     return " ".join(str(getattr(error, "orig", None) or error).split()).rstrip(".")

@@ -2,7 +2,9 @@
 
 Each server keeps one connection for both. The leader is who holds an advisory lock on it: the lock
 ends with the connection, and PostgreSQL ends the connection of a server that is silent, because it
-is gone, stopped or cut off. Notes are hints: one that is lost delays something, and loses nothing.
+is gone, stopped or cut off. A server that lost the lead may not know it yet: each transaction of
+what it does as the leader asks for the lock, see `Lead`. Notes are hints: one that is lost delays
+something, and loses nothing.
 """
 
 import asyncio
@@ -36,15 +38,58 @@ _BEAT: Final = (
 _ASK: Final = _BEAT % (f"pg_try_advisory_lock({LEADER_LOCK})", PEER_LOCK)
 _SHOW: Final = _BEAT % ("true", PEER_LOCK)
 
+# Whether a connection, by its process in PostgreSQL, holds the lead.
+_HOLDS_LEAD: Final = (
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 0 "
+    "AND objid = %s AND objsubid = 1 AND pid = %s"
+)
+
+_EXPECTED: Final = (psycopg.Error, OpenBraketError, OSError, TimeoutError)
+
 _log = logging.getLogger(__name__)
+
+
+class LeadLostError(StoreError):
+    """Another server may lead by now."""
+
+
+class Lead:
+    """The lead of one server, for as long as its connection lasts.
+
+    Args:
+        pid: The connection's process in PostgreSQL.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def require(self, connection: Connection) -> None:
+        """Refuse a change that a server makes as the leader when it leads no more.
+
+        Writers take turns, and the next leader begins with a change: what this one was allowed is
+        committed before that, or not at all.
+
+        Args:
+            connection: In a write transaction.
+
+        Raises:
+            LeadLostError: It does not lead.
+        """
+        driver: Any = connection.connection.driver_connection
+        row = driver.execute(_HOLDS_LEAD, (LEADER_LOCK, self._pid)).fetchone()
+        if row is None or not row[0]:
+            raise LeadLostError("This server does not lead any more.")
 
 
 class Member(ABC):
     """What a server does about its peers."""
 
     @abstractmethod
-    async def take_lead(self) -> None:
+    async def take_lead(self, lead: Lead) -> None:
         """Begin to dispatch.
+
+        Args:
+            lead: Guards every change that this server makes as the leader.
 
         Raises:
             StoreError: It cannot; the lead is given back.
@@ -110,28 +155,45 @@ class Peers:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
+        self._backend.is_away = False
 
     async def _run(self) -> None:
         while True:
             try:
                 connection = await self._connect()
+                self._backend.is_away = False
                 try:
                     await self._serve(connection)
                 finally:
                     self.is_connected = False
-                    # Before the lock is let go.
-                    await self._member.leave_lead()
-                    await connection.close()
-            except (psycopg.Error, OpenBraketError, OSError, TimeoutError) as error:
-                # A set-up that does not work is told at the start.
+                    try:
+                        # Before the lock is let go.
+                        await self._member.leave_lead()
+                    finally:
+                        await connection.close()
+            except Exception as error:
+                # A set-up that does not work is told at the start; later nothing ends the trying.
                 if not self._settled.is_set():
                     raise
-                _log.warning("The other servers cannot be reached: %s", error)
+                is_expected = isinstance(error, _EXPECTED)
+                _log.log(
+                    logging.WARNING if is_expected else logging.ERROR,
+                    "The other servers cannot be reached: %s",
+                    error,
+                    exc_info=None if is_expected else error,
+                )
             await asyncio.sleep(BEAT_S)
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         arguments, options = self._backend.connect_options()
-        connection = await psycopg.AsyncConnection.connect(*arguments, **options, autocommit=True)
+        try:
+            connection = await psycopg.AsyncConnection.connect(
+                *arguments, **options, autocommit=True
+            )
+        except (psycopg.Error, OSError):
+            # Others need not wait for the same answer, least of all on the event loop.
+            self._backend.is_away = True
+            raise
         await connection.execute(
             f"LISTEN {_CHANNEL}; SELECT pg_advisory_lock_shared({PEER_LOCK}); "
             f"SET idle_session_timeout = '{SILENCE_S_MAX}s'; "
@@ -149,7 +211,7 @@ class Peers:
                 is_leader = True
                 _log.info("this server dispatches")
                 await connection.execute(f"SET idle_session_timeout = '{TAKE_OVER_S_MAX}s'")
-                await self._member.take_lead()
+                await self._member.take_lead(Lead(connection.info.backend_pid))
                 await connection.execute(f"SET idle_session_timeout = '{SILENCE_S_MAX}s'")
             self.is_connected = True
             self._settled.set()

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from openbraket.base.errors import StoreError
 from openbraket.store.backend import BUSY_MS_MAX, Backend
 
 # Advisory locks of one database: who writes, who changes the schema, who dispatches, who serves.
@@ -26,6 +27,9 @@ SCHEMA_LOCK: Final = 0x4F42_0002
 LEADER_LOCK: Final = 0x4F42_0003
 PEER_LOCK: Final = 0x4F42_0004
 
+# 14 has idle_session_timeout, by which a silent leader loses its lock.
+VERSION_MIN: Final = 14
+ENCODING: Final = "UTF8"
 CONNECT_S_MAX: Final = 5
 # How long a sent packet may go unanswered before the connection counts as broken.
 SILENCE_MS_MAX: Final = 5_000
@@ -71,6 +75,21 @@ class Dialect(PGDialect_psycopg):
     type_compiler_cls: ClassVar[Any] = _Types
     ddl_compiler = _Definitions
 
+    def initialize(self, connection: Connection) -> None:
+        """Look at the database, once for each engine.
+
+        Raises:
+            StoreError: It is too old, or of another encoding.
+        """
+        driver: Any = connection.connection.driver_connection
+        version, encoding = version_of(driver), driver.info.parameter_status("server_encoding")
+        if version < VERSION_MIN or encoding != ENCODING:
+            raise StoreError(
+                f"The database {driver.info.dbname} is PostgreSQL {version} with the encoding "
+                f"{encoding}; PostgreSQL {VERSION_MIN} or later and {ENCODING} are needed."
+            )
+        super().initialize(connection)  # type: ignore[no-untyped-call]
+
 
 registry.register(_DRIVER, __name__, "Dialect")
 
@@ -90,12 +109,17 @@ class PostgresqlBackend(Backend):
 
     Args:
         url: `postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME`, as SQLAlchemy reads it.
+
+    Attributes:
+        is_away: Whether it could not be reached when it was last tried; then every use fails at
+            once, instead of waiting for the same again. Set by whoever tries.
     """
 
     errors = (psycopg.Error, SQLAlchemyError)
 
     def __init__(self, url: URL) -> None:
         self.name = url.render_as_string(hide_password=True)
+        self.is_away = False
         self._url = url
         self._options = {
             "connect_timeout": CONNECT_S_MAX,
@@ -125,9 +149,14 @@ class PostgresqlBackend(Backend):
                 f"SET idle_in_transaction_session_timeout = '{IDLE_READER_S_MAX}s'"
             )
 
+    def connect(self) -> Connection:
+        """Open a connection for reading."""
+        self._require_there()
+        return self.engine.connect()
+
     def connect_writer(self) -> Connection:
         """Open the writer's connection."""
-        connection = self.engine.connect()
+        connection = self.connect()
         connection.exec_driver_sql(
             f"SET idle_in_transaction_session_timeout = '{IDLE_WRITER_S_MAX}s'"
         )
@@ -140,6 +169,7 @@ class PostgresqlBackend(Backend):
 
     def begin_read(self, driver: Any) -> None:  # noqa: ANN401
         """Begin a transaction that sees one snapshot."""
+        self._require_there()
         _execute(driver, "BEGIN ISOLATION LEVEL REPEATABLE READ")
 
     def begin_write(self, driver: Any, *, is_lasting: bool) -> None:  # noqa: ANN401
@@ -172,14 +202,29 @@ class PostgresqlBackend(Backend):
         return is_closed
 
     def lock_schema(self, connection: Connection) -> None:
-        """Begin a transaction in which nobody else changes the schema."""
+        """Begin a transaction in which nobody else changes the schema; migrations may take long."""
         connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})")
 
     def has_table(self, connection: Connection, name: str) -> bool:
         """Return whether there is a table."""
         found = connection.exec_driver_sql("SELECT to_regclass(%(name)s)", {"name": name}).scalar()
         return found is not None
+
+    def describe(self, connection: Connection) -> str:
+        """Return what the database is, in a few words."""
+        driver: Any = connection.connection.driver_connection
+        return f"PostgreSQL {version_of(driver)}"
+
+    def _require_there(self) -> None:
+        if self.is_away:
+            raise psycopg.OperationalError("PostgreSQL cannot be reached; trying again")
+
+
+def version_of(driver: Any) -> int:  # noqa: ANN401  (the driver's connection)
+    """Return PostgreSQL's main version."""
+    return int(driver.info.server_version) // 10_000
 
 
 def _execute(driver: Any, command: str) -> PGresult:  # noqa: ANN401

@@ -28,12 +28,12 @@ def upgrade(connection: Connection, backend: Backend) -> None:
     Raises:
         StoreError: The records were written by a newer version of OpenBraket.
     """
-    if _revision(connection, backend) == REVISION:
+    if read_revision(connection, backend) == REVISION:
         return
     backend.lock_schema(connection)
     try:
         # Asked again: another process may have created the tables meanwhile.
-        revision = _revision(connection, backend)
+        revision = read_revision(connection, backend)
         if revision is None:
             _create_all(connection)
             connection.exec_driver_sql(
@@ -66,7 +66,7 @@ def _name(index: Index) -> str:
     return str(index.name)
 
 
-def _revision(connection: Connection, backend: Backend) -> str | None:
+def read_revision(connection: Connection, backend: Backend) -> str | None:
     """Return the schema's revision, or None for an empty database."""
     if not backend.has_table(connection, "alembic_version"):
         return None

@@ -11,6 +11,9 @@ batch. So a closure may run twice: it must have no effect but through its connec
 
 Closures run in the order in which they were handed over, over all batches: who hands over A before
 B may rely on A's effect being visible to B.
+
+A closure may come with a guard, which is asked before it: once a transaction, however many closures
+have the same one. Where the guard raises, its closures are not run.
 """
 
 import asyncio
@@ -31,6 +34,7 @@ from openbraket.store.backend import Backend
 
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
+Guard = Callable[[Connection], None]
 
 # Closures in one transaction: bounds how long the first one waits for the last.
 BATCH_COUNT_MAX = 512
@@ -43,7 +47,7 @@ _log = logging.getLogger(__name__)
 class _Item:
     """One closure, where its result goes, and the result once known."""
 
-    __slots__ = ("error", "future", "is_lasting", "loop", "result", "work")
+    __slots__ = ("error", "future", "guard", "is_lasting", "loop", "result", "work")
 
     def __init__(
         self,
@@ -52,13 +56,22 @@ class _Item:
         loop: asyncio.AbstractEventLoop | None,
         *,
         is_lasting: bool = True,
+        guard: Guard | None = None,
     ) -> None:
         self.work = work
         self.is_lasting = is_lasting
+        self.guard = guard
         self.future = future
         self.loop = loop
         self.result: object = None
         self.error: Exception | None = None
+
+    def run(self, connection: Connection, passed: set[Guard]) -> None:
+        """Run the closure; `passed` has the guards that this transaction has asked already."""
+        if self.guard is not None and self.guard not in passed:
+            self.guard(connection)
+            passed.add(self.guard)
+        self.result = self.work(connection)
 
 
 class Writer:
@@ -80,7 +93,12 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is taken any more."""
+        return self._is_closed
+
+    def submit(self, work: Callable[[Connection], T], *, guard: Guard | None = None) -> "Future[T]":
         """Hand over a closure; the future resolves after the commit, in the writer thread.
 
         Raises:
@@ -89,7 +107,7 @@ class Writer:
         future: Future[T] = Future()
         # From now on it cannot be cancelled: that would meet the thread just as it resolves it.
         future.set_running_or_notify_cancel()
-        self._put(_Item(work, future, None))
+        self._put(_Item(work, future, None, guard=guard))
         return future
 
     def submit_async(
@@ -98,6 +116,7 @@ class Writer:
         loop: asyncio.AbstractEventLoop,
         *,
         is_lasting: bool = True,
+        guard: Guard | None = None,
     ) -> "asyncio.Future[T]":
         """Hand over a closure; the future resolves after the commit, on `loop`.
 
@@ -105,7 +124,7 @@ class Writer:
             StoreError: The database is closed, or too many closures wait.
         """
         future: asyncio.Future[T] = loop.create_future()
-        self._put(_Item(work, future, loop, is_lasting=is_lasting))
+        self._put(_Item(work, future, loop, is_lasting=is_lasting, guard=guard))
         return future
 
     def close(self) -> None:
@@ -150,8 +169,9 @@ class Writer:
             if not self._run_all(batch):
                 self._backend.roll_back(self._driver)
                 self._backend.begin_write(self._driver, is_lasting=is_lasting)
+                passed: set[Guard] = set()
                 for item in batch:
-                    self._run_one(item)
+                    self._run_one(item, passed)
             self._backend.commit(self._driver)
         except Exception as error:  # whatever it is, every caller must hear of it
             _log.error("The records could not be written: %s", error)
@@ -190,20 +210,21 @@ class Writer:
 
     def _run_all(self, batch: list[_Item]) -> bool:
         """Run the closures one after the other and return whether none raised."""
+        passed: set[Guard] = set()
         try:
             for item in batch:
-                item.result = item.work(self.connection)
+                item.run(self.connection, passed)
         except Exception:
             # Which one, and whose error it is, the second run finds out.
             return False
         return True
 
-    def _run_one(self, item: _Item) -> None:
+    def _run_one(self, item: _Item, passed: set[Guard]) -> None:
         """Run one closure in a savepoint and keep its result or its error."""
         driver = self._driver
         driver.execute("SAVEPOINT one")
         try:
-            item.result = item.work(self.connection)
+            item.run(self.connection, passed)
         except Exception as error:
             # A full disk rolls back the whole transaction: then every caller must hear of it.
             if not self._backend.is_in_transaction(driver):

@@ -42,6 +42,19 @@ def test_profile_of_an_operator_is_in_the_catalogue(tmp_path, write):
     assert Catalogue(folder=folder).get(ARN) is None
 
 
+def test_profiles_that_are_there_already_are_not_touched(tmp_path, write):
+    folder = tmp_path / "devices"
+    paths = [write(profile(), "a.json"), write(profile(arn=f"{ARN}2"), "b.json")]
+    install_profiles(paths, folder)
+    before = {path: path.stat().st_ino for path in folder.iterdir()}
+    install_profiles(paths, folder)
+    assert {path: path.stat().st_ino for path in folder.iterdir()} == before
+    install_profiles(paths[1:], folder)
+    assert [
+        device.arn for device in Catalogue(folder=folder).search() if "/lab/" in device.arn
+    ] == [f"{ARN}2"]
+
+
 def test_answer_of_get_device_is_a_profile_and_takes_the_place_of_ours(tmp_path, write):
     document = orjson.loads(orjson.dumps(GARNET.capabilities))
     document["service"]["shotsRange"] = [1, 7]

@@ -77,6 +77,40 @@ async def test_failing_write_undoes_its_own_change_and_no_other(database):
     assert names(database) == ["A", "B"]
 
 
+async def test_guard_is_asked_once_a_transaction_and_refuses_only_its_own_changes(database):
+    asked = []
+
+    def guard(connection):
+        asked.append(names(database))
+        if len(asked) > 1:
+            raise StoreError("not ours any more")
+
+    guarded = database.guarded(guard)
+    release = threading.Event()
+    blocker = database.write_soon(lambda connection: release.wait(30))
+    first = [guarded.submit(lambda c, n=n: add_key(c, key(n))) for n in "AB"]
+    release.set()
+    await asyncio.gather(*first)
+    assert len(asked) == 1
+    blocker.result()
+    release.clear()
+    blocker = database.write_soon(lambda connection: release.wait(30))
+    mixed = [
+        guarded.submit(lambda connection: add_key(connection, key("C"))),
+        database.submit(lambda connection: add_key(connection, key("D"))),
+        guarded.submit(lambda connection: add_key(connection, key("E")), is_lasting=False),
+    ]
+    release.set()
+    results = await asyncio.gather(*mixed, return_exceptions=True)
+    blocker.result()
+    assert [str(result) for result in results] == ["not ours any more", "None", "not ours any more"]
+    with pytest.raises(StoreError, match="not ours"):
+        await guarded.write(lambda connection: add_key(connection, key("F")))
+    with pytest.raises(StoreError, match="not ours"):
+        guarded.write_soon(lambda connection: add_key(connection, key("F"))).result(timeout=30)
+    assert names(guarded) == ["A", "B", "D"]
+
+
 async def test_concurrent_writes_share_transactions_and_keep_their_order(database):
     release = threading.Event()
     database.write_soon(lambda connection: release.wait(30))

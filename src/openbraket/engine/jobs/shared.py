@@ -25,36 +25,41 @@ class SharedJobs:
     """A dispatcher of jobs while this server leads; see the module.
 
     Args:
-        database: The records.
-        make_dispatcher: Makes the dispatcher for a time of leading.
+        make_dispatcher: Makes the dispatcher for a time of leading, on the records given.
     """
 
-    def __init__(self, database: Database, make_dispatcher: Callable[[], JobDispatcher]) -> None:
-        self._database = database
+    def __init__(self, make_dispatcher: Callable[[Database], JobDispatcher]) -> None:
         self._make_dispatcher = make_dispatcher
         self._leading: JobDispatcher | None = None
         self._looking: asyncio.Task[None] | None = None
         self._closed: frozenset[str] = frozenset()
 
-    async def start(self) -> None:
+    async def start(self, database: Database) -> None:
         """Find again what the last leader left running, and start what waits.
+
+        Args:
+            database: The records, which refuse changes when this server does not lead any more.
 
         Raises:
             StoreError: The records cannot be read.
         """
-        dispatcher = self._make_dispatcher()
+        dispatcher = self._make_dispatcher(database)
         dispatcher.set_closed(self._closed)
         await dispatcher.start()
         self._leading = dispatcher
-        self._looking = asyncio.create_task(self._look_forever(dispatcher))
+        self._looking = asyncio.create_task(self._look_forever(database, dispatcher))
 
-    async def stop(self) -> None:
-        """Start nothing more; end what runs, or let it go on without the server."""
+    async def stop(self, *, keeps_jobs: bool = False) -> None:
+        """Start nothing more; see `JobDispatcher.stop`.
+
+        Args:
+            keeps_jobs: Whether what runs goes on in any case, since another server may watch it.
+        """
         dispatcher, self._leading = self._leading, None
         if self._looking is not None:
             self._looking.cancel()
         if dispatcher is not None:
-            await dispatcher.stop()
+            await dispatcher.stop(keeps_jobs=keeps_jobs)
 
     def set_closed(self, device_arns: frozenset[str]) -> None:
         """Let exactly these devices start no jobs from now on; what runs there goes on."""
@@ -72,12 +77,12 @@ class SharedJobs:
         if self._leading is not None:
             self._leading.job_cancelled(job_id)
 
-    async def _look_forever(self, dispatcher: JobDispatcher) -> None:
+    async def _look_forever(self, database: Database, dispatcher: JobDispatcher) -> None:
         cancelled: set[str] = set()
         while True:
             await asyncio.sleep(LOOK_S)
             try:
-                with self._database.read() as connection:
+                with database.read() as connection:
                     waiting, active = jobs.list_waiting(connection), jobs.list_active(connection)
             except StoreError as error:
                 _log.warning("the jobs of other servers could not be read: %s", error)
