@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from openbraket.base.errors import OpenBraketError
-from openbraket.cli.options import DATA_DIR_DEFAULT, DataDir, fail
+from openbraket.cli.options import DATA_DIR_DEFAULT, DatabaseUrl, DataDir, fail
 
 
 def backup(
@@ -36,6 +36,7 @@ def backup(
 def check(
     *,
     data_dir: DataDir = DATA_DIR_DEFAULT,
+    database: DatabaseUrl = "",
     contents: Annotated[
         bool, typer.Option("--contents", help="Also read every object and compare its checksum.")
     ] = False,
@@ -49,7 +50,9 @@ def check(
 
     try:
         with _progress() as report:
-            findings = backups.check(data_dir.expanduser(), report, reads_contents=contents)
+            findings = backups.check(
+                data_dir.expanduser(), report, reads_contents=contents, url=database
+            )
     except OpenBraketError as error:
         fail(error)
     for finding in findings:

@@ -9,7 +9,7 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
-from openbraket.cli.options import DATA_DIR_DEFAULT, DataDir
+from openbraket.cli.options import DATA_DIR_DEFAULT, DatabaseUrl, DataDir
 
 _GIB: Final = 1 << 30
 # With less room than this, records and results will soon find none.
@@ -39,6 +39,7 @@ def doctor(
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Its TCP port.")] = 4567,
     data_dir: DataDir = DATA_DIR_DEFAULT,
+    database: DatabaseUrl = "",
 ) -> None:
     """Look at what the service and its hybrid jobs need on this machine.
 
@@ -46,7 +47,7 @@ def doctor(
         Exit: With status 1 where the service could not run.
     """
     checks = []
-    for check in _checks(host, port, data_dir.expanduser()):
+    for check in _checks(host, port, data_dir.expanduser(), database):
         sign = "ok" if check.is_ok else "NO" if check.is_needed else "--"
         typer.echo(f"{sign:3} {check.name:20} {check.text}")
         checks.append(check)
@@ -54,8 +55,9 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _checks(host: str, port: int, data_dir: Path) -> Iterator[Check]:
+def _checks(host: str, port: int, data_dir: Path, database: str) -> Iterator[Check]:
     yield data_check(data_dir)
+    yield records_check(data_dir, database)
     yield port_check(host, port)
     yield kernels_check()
     yield memory_check()
@@ -80,6 +82,22 @@ def data_check(data_dir: Path) -> Check:
         f"{data_dir}, {free / _GIB:.1f} GiB are free",
         is_needed=free < _DISK_BYTES_MIN,
     )
+
+
+def records_check(data_dir: Path, database: str) -> Check:
+    """Return whether a server could use the records of a data directory, without changing them."""
+    from openbraket.base.errors import StoreError
+    from openbraket.store.data_directory import SQLITE_NAME, require_sqlite
+    from openbraket.store.shared_snapshot import describe_database
+
+    try:
+        if database:
+            return Check("records", True, describe_database(data_dir, database))
+        require_sqlite(data_dir)
+    except StoreError as error:
+        return Check("records", False, str(error), is_needed=True)
+    path = data_dir / SQLITE_NAME
+    return Check("records", True, f"{path}{'' if path.exists() else ', not made yet'}")
 
 
 def port_check(host: str, port: int) -> Check:

@@ -6,9 +6,13 @@ copied before the records that name them, so a backup that is cut short is the o
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
+
+from sqlalchemy import Connection
 
 from openbraket.base.errors import StoreError
 from openbraket.blobs import LocalBlobs
@@ -16,6 +20,7 @@ from openbraket.blobs.copying import copy_contents
 from openbraket.store import objects
 from openbraket.store.data_directory import IDENTITY_NAME
 from openbraket.store.database import DATABASE_NAME
+from openbraket.store.shared_snapshot import open_shared_snapshot
 from openbraket.store.snapshot import copy_records, damages, open_snapshot
 
 Report = Callable[[str, float], None]
@@ -51,7 +56,10 @@ def back_up(data_dir: Path, target: Path, report: Report) -> Backup:
     Raises:
         StoreError: Something cannot be read or written, or contents that the records name are gone.
     """
-    records = _records(data_dir)
+    records = _records(
+        data_dir,
+        "copy them with pg_dump, and then the folder with its objects; see docs/operations.md",
+    )
     if target.resolve() == data_dir.resolve():
         raise StoreError(f"{target} is the data directory itself; a backup goes elsewhere.")
     if target.is_dir() and any(target.iterdir()) and not (target / DATABASE_NAME).exists():
@@ -75,22 +83,28 @@ def back_up(data_dir: Path, target: Path, report: Report) -> Backup:
     return Backup(len(blob_ids), (target / DATABASE_NAME).stat().st_size)
 
 
-def check(data_dir: Path, report: Report, *, reads_contents: bool) -> list[str]:
+def check(data_dir: Path, report: Report, *, reads_contents: bool, url: str = "") -> list[str]:
     """Return what is wrong in a data directory; empty for a sound one.
 
     Args:
-        data_dir: What is looked at; a server may be running on it. Not changed.
+        data_dir: What is looked at; servers may be running on it. Not changed.
         report: Called now and then with what is being done and its share, 0 to 1.
         reads_contents: Whether to read every object and compare its MD5 with its record.
+        url: The PostgreSQL database of the records, whose own files are its administrator's
+            business; "" for the file in the data directory.
 
     Raises:
         StoreError: The records cannot be read.
     """
-    records = _records(data_dir)
-    report("records", 0.0)
-    findings = [f"records: {finding}" for finding in damages(records)]
-    if findings:
-        return findings
+    if url:
+        records = partial(open_shared_snapshot, data_dir, url)
+    else:
+        path = _records(data_dir, "give its address with --database")
+        report("records", 0.0)
+        findings = [f"records: {finding}" for finding in damages(path)]
+        if findings:
+            return findings
+        records = partial(open_snapshot, path)
     blobs = LocalBlobs(data_dir)
     held = _held(records)
     suspects: dict[objects.Held, str] = {}
@@ -104,25 +118,26 @@ def check(data_dir: Path, report: Report, *, reads_contents: bool) -> list[str]:
     return [finding for item, finding in suspects.items() if item in still_held]
 
 
-def _records(data_dir: Path) -> Path:
+def _records(data_dir: Path, advice: str) -> Path:
     """Return the database file of a data directory.
+
+    Args:
+        data_dir: The data directory.
+        advice: What to do where the records are in PostgreSQL.
 
     Raises:
         StoreError: It has none.
     """
     if (data_dir / IDENTITY_NAME).exists():
-        raise StoreError(
-            f"The records of {data_dir} are in PostgreSQL: copy them with pg_dump, and then the "
-            f"folder with its objects; see docs/operations.md."
-        )
+        raise StoreError(f"The records of {data_dir} are in PostgreSQL: {advice}.")
     records = data_dir / DATABASE_NAME
     if not records.exists():
         raise StoreError(f"{data_dir} is no data directory: it has no {DATABASE_NAME}.")
     return records
 
 
-def _held(records: Path) -> set[objects.Held]:
-    with open_snapshot(records) as connection:
+def _held(records: Callable[[], AbstractContextManager[Connection]]) -> set[objects.Held]:
+    with records() as connection:
         return set(objects.list_held(connection))
 
 

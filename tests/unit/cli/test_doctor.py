@@ -10,7 +10,7 @@ from openbraket.cli.main import app
 def test_every_part_is_told_and_a_sound_machine_passes(tmp_path):
     done = CliRunner().invoke(app, ["doctor", "--port", "0", "--data-dir", str(tmp_path / "new")])
     assert done.exit_code == 0, done.output
-    for name in ("data directory", "address", "kernels", "memory", "jobs: private view",
+    for name in ("data directory", "records", "address", "kernels", "memory", "jobs: private view",
                  "jobs: environment", "jobs: containers"):  # fmt: skip
         assert name in done.output
     assert not (tmp_path / "new").exists()
@@ -31,6 +31,25 @@ def test_data_directory_that_cannot_be_made_ends_the_command(tmp_path):
     done = CliRunner().invoke(app, ["doctor", "--port", "0", "--data-dir", str(place)])
     assert done.exit_code == 1
     assert f"{tmp_path / 'file'} cannot be written to" in done.output
+
+
+def test_database_that_cannot_be_used_ends_the_command_without_telling_the_password(tmp_path):
+    url = "postgresql+psycopg://user:hidden@127.0.0.1:1/name"
+    done = CliRunner().invoke(
+        app,
+        ["doctor", "--port", "0", "--data-dir", str(tmp_path)],
+        env={"OPENBRAKET_DATABASE": url},
+    )
+    assert done.exit_code == 1
+    assert "refused" in done.output
+    assert "hidden" not in done.output
+
+
+def test_records_in_postgresql_need_their_address(tmp_path):
+    (tmp_path / "database").touch()
+    check = doctor.records_check(tmp_path, "")
+    assert (check.is_ok, check.is_needed) == (False, True)
+    assert "--database" in check.text
 
 
 def test_full_disk_is_an_obstacle(tmp_path, monkeypatch):

@@ -8,14 +8,29 @@ import pytest
 from sqlalchemy import text
 
 from openbraket.base.errors import StoreError
+from openbraket.blobs import LocalBlobs
+from openbraket.server.backup import back_up, check
 from openbraket.store.access_keys import AccessKey, add_key, list_keys
 from openbraket.store.buckets import Bucket, create_bucket, list_buckets
 from openbraket.store.data_directory import IDENTITY_NAME
-from openbraket.store.database import DATABASE_NAME, Database
+from openbraket.store.database import DATABASE_NAME, Database, open_beside
+from openbraket.store.objects import put_object
+from openbraket.store.shared_snapshot import describe_database
 from openbraket.store.spending_limits import SpendingLimit, create, of_device, spend
-from support.databases import database_url, open_database, postgresql_only, postgresql_server
+from support.databases import (
+    database_url,
+    empty_database_url,
+    open_database,
+    postgresql_only,
+    postgresql_server,
+)
+from support.postgresql import PASSWORD
 
 pytestmark = pytest.mark.anyio
+TERMINATE = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 KEY = AccessKey("A", "secret", "000000000000", 1)
 
 
@@ -66,6 +81,36 @@ class TestSetUps:
         ).result(timeout=30)
         database.close()
         assert "'9999', which this version" in refusal(tmp_path, database_url(tmp_path))
+
+    def test_other_encoding(self, tmp_path):
+        with postgresql_server().connect() as connection:
+            connection.execute(
+                "CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+            )
+        message = refusal(tmp_path, postgresql_server().url("ascii"))
+        assert "encoding SQL_ASCII" in message
+        assert "UTF8 are needed" in message
+
+    def test_servers_that_start_together_on_an_empty_database(self, tmp_path):
+        url = empty_database_url(tmp_path)
+        barrier, opened, errors = threading.Barrier(4), [], []
+
+        def start():
+            barrier.wait(30)
+            try:
+                opened.append(Database.open(tmp_path / DATABASE_NAME, url=url))
+            except StoreError as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=start) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        for database in opened:
+            database.close()
+        assert errors == []
+        assert len(opened) == 4
 
     def test_data_directory_of_another_database(self, tmp_path):
         open_database(tmp_path / "one" / DATABASE_NAME).close()
@@ -129,10 +174,7 @@ class TestServers:
         database = open_database(tmp_path / DATABASE_NAME)
         await database.write(lambda connection: add_key(connection, KEY))
         with database.read() as connection:
-            connection.exec_driver_sql(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+            connection.exec_driver_sql(TERMINATE)
         await database.write(lambda connection: add_key(connection, AccessKey("B", "s", "0", 1)))
         with database.read() as connection:
             assert len(list_keys(connection)) == 2
@@ -178,3 +220,67 @@ class TestServers:
             (key,) = list_keys(connection)
         assert key.access_key == "A\1"
         database.close()
+
+    async def test_database_that_is_away_is_not_tried_by_everybody(self, tmp_path):
+        database = open_database(tmp_path / DATABASE_NAME)
+        await database.write(lambda connection: add_key(connection, KEY))
+        with database.read() as connection:
+            assert list_keys(connection) == [KEY]
+        with database.read() as connection:
+            connection.exec_driver_sql(TERMINATE)
+        database.backend.is_away = True
+        with pytest.raises(StoreError, match="cannot be reached"), database.read():
+            pass
+        with pytest.raises(StoreError, match="cannot be reached"):
+            await database.write(lambda connection: None)
+        database.backend.is_away = False
+        await database.write(lambda connection: add_key(connection, AccessKey("B", "s", "0", 1)))
+        with database.read() as connection:
+            assert len(list_keys(connection)) == 2
+        database.close()
+
+
+@postgresql_only
+class TestFromOutside:
+    def test_state_of_a_database_is_told_and_nothing_changed(self, tmp_path):
+        url = empty_database_url(tmp_path)
+        assert describe_database(tmp_path, url).endswith(", empty")
+        assert list(tmp_path.iterdir()) == []
+        Database.open(tmp_path / DATABASE_NAME, url=url).close()
+        text = describe_database(tmp_path, url)
+        assert "PostgreSQL " in text
+        assert text.endswith(", has records")
+        assert PASSWORD not in text
+
+    def test_database_that_no_server_could_use_is_refused(self, tmp_path):
+        one, two = tmp_path / "one", tmp_path / "two"
+        open_database(one / DATABASE_NAME).close()
+        with pytest.raises(StoreError, match="does not belong"):
+            describe_database(two, database_url(one))
+        with open_beside(one / DATABASE_NAME, url=database_url(one)) as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(StoreError, match="newer version"):
+            describe_database(one, database_url(one))
+        with pytest.raises(StoreError, match="revision 9999"):
+            check(one, lambda *_: None, reads_contents=False, url=database_url(one))
+
+    def test_check_finds_what_is_wrong_with_contents(self, tmp_path):
+        blobs = LocalBlobs(tmp_path)
+        url = database_url(tmp_path)
+        found = {name: blobs.put(name.encode()) for name in ("gone", "changed", "sound")}
+        with open_beside(tmp_path / DATABASE_NAME, url=url) as connection:
+            create_bucket(connection, Bucket("b", "0", "r", 1))
+            for name, blob in found.items():
+                put_object(connection, bucket="b", key=name, blob=blob, last_modified=1)
+        assert check(tmp_path, lambda *_: None, reads_contents=True, url=url) == []
+        blobs.delete(found["gone"].id)
+        blobs.path(found["changed"].id).write_bytes(b"CHANGED")
+        findings = check(tmp_path, lambda *_: None, reads_contents=True, url=url)
+        assert sorted(finding.partition(":")[2].partition(":")[0] for finding in findings) == [
+            "//b/changed",
+            "//b/gone",
+        ]
+        with pytest.raises(StoreError, match="give its address with --database"):
+            check(tmp_path, lambda *_: None, reads_contents=False)
+        with pytest.raises(StoreError, match="pg_dump"):
+            back_up(tmp_path, tmp_path / "copy", lambda *_: None)
