@@ -1,13 +1,18 @@
 """Servers that share a PostgreSQL database: kill -9 of the leader, and of PostgreSQL itself."""
 
+import contextlib
 import itertools
+import os
 import signal
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections import Counter
 
 import boto3
+import orjson
 import pytest
 from botocore.config import Config
 
@@ -15,6 +20,7 @@ import openbraket.testing
 from openbraket.cli.demo import programs
 from openbraket.engine.states import TERMINAL, TRANSITIONS
 from support import history
+from support.job_scripts import create_job, job_lines, wait_for_end, wait_until
 from support.postgresql import PostgresqlServer
 from support.tasks import BUCKET, WAIT_S, long_action, task_request, wait_for
 
@@ -93,6 +99,20 @@ def create(braket, action=None):
     return braket.create_quantum_task(**request)["quantumTaskArn"]
 
 
+def ready_status(service):
+    try:
+        with urllib.request.urlopen(f"{service.endpoint_url}/readyz", timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def wait_for_ready(service, status, deadline_s):
+    while ready_status(service) != status:
+        assert time.monotonic() < deadline_s, f"/readyz does not become {status}"
+        time.sleep(0.02)
+
+
 def id_of(arn):
     return arn.rpartition("/")[2]
 
@@ -167,6 +187,39 @@ def test_leader_that_hangs_loses_the_lead_and_ends_nothing_twice(cluster):
     check_ends(cluster, arns)
 
 
+SCRIPT = """
+import os, time
+number = 0
+while not os.path.exists(os.environ["AMZN_BRAKET_CHECKPOINT_DIR"] + "/go"):
+    number += 1
+    print("line", number, flush=True)
+    time.sleep(0.05)
+"""
+
+
+def test_job_goes_on_under_the_next_leader_on_its_machine(cluster):
+    leader, other = cluster.add(), cluster.add()
+    braket, s3, logs = (client(other, name) for name in ("braket", "s3", "logs"))
+    s3.create_bucket(Bucket=BUCKET)
+    checkpoints = {"s3Uri": f"s3://{BUCKET}/checkpoints"}
+    arn = create_job(braket, s3, "counts", SCRIPT, checkpointConfig=checkpoints)
+    try:
+        wait_until(lambda: len(job_lines(logs, "counts")) >= 3)
+        leader.kill()
+        known = len(job_lines(logs, "counts"))
+        wait_until(lambda: len(job_lines(logs, "counts")) > known + 3)
+        (path,) = cluster.data_dir.glob("jobs/*/*/shared/checkpoints")
+        (path / "go").touch()
+        job = wait_for_end(braket, arn)
+        assert (job["status"], job.get("failureReason")) == ("COMPLETED", None)
+        lines = [line for line in job_lines(logs, "counts") if line.startswith("line ")]
+        assert lines == [f"line {number}" for number in range(1, len(lines) + 1)]
+    finally:
+        for path in cluster.data_dir.glob("jobs/*/*/algo-1/state.json"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(orjson.loads(path.read_bytes())["supervisor_pid"], signal.SIGKILL)
+
+
 class Client(threading.Thread):
     """Creates tasks one after the other; asks again, with the same token, until it is answered."""
 
@@ -208,7 +261,11 @@ def test_killed_postgresql_comes_back_with_everything_that_was_accepted(tmp_path
                 assert time.monotonic() < deadline_s, [thread.last_error for thread in clients]
                 time.sleep(0.01)
             postgresql.kill()
+            for service in services:
+                wait_for_ready(service, 503, deadline_s)
             postgresql.start()
+            for service in services:
+                wait_for_ready(service, 200, deadline_s)
         for thread in clients:
             thread.join()
         arns = [arn for thread in clients for arn in thread.arns.values()]
