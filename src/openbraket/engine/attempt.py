@@ -1,13 +1,17 @@
 """One attempt of a quantum task while it is under way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Connection
+
 from openbraket.base import metrics
 from openbraket.base.work import Work
+from openbraket.engine import states
 from openbraket.engine.room import Share
 from openbraket.engine.states import Status
+from openbraket.store import transitions
 from openbraket.store.quantum_tasks import NewTask, QuantumTask, WaitingTask
 
 if TYPE_CHECKING:
@@ -108,3 +112,25 @@ class Run:
             metrics.TASKS_ENDED.labels(device_arn, status.value).inc()
             run_s = max(0, now - self.started_at) / 1000
             metrics.TASK_RUN_SECONDS.labels(device_arn).observe(run_s)
+
+
+def record_starts(runs: Mapping[str, Run]) -> Callable[[Connection], frozenset[str]]:
+    """Return the change that records attempts as RUNNING, for `Database.submit`.
+
+    Args:
+        runs: The attempts by the ids of their tasks.
+
+    Returns:
+        The change; its result is the ids of the tasks whose records allowed it.
+    """
+
+    def work(connection: Connection) -> frozenset[str]:
+        return frozenset(
+            task_id
+            for task_id, run in runs.items()
+            if transitions.apply(
+                connection, states.START, task_id, at=run.started_at, attempt=run.attempt
+            )
+        )
+
+    return work

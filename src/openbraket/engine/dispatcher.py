@@ -26,7 +26,7 @@ from openbraket.base.clock import now_ms
 from openbraket.base.errors import StoreError
 from openbraket.blobs import LocalBlobs
 from openbraket.engine import states
-from openbraket.engine.attempt import Run
+from openbraket.engine.attempt import Run, record_starts
 from openbraket.engine.cancelling import CancelResult, Confirm, cancel
 from openbraket.engine.concluding import RETRY_S_MAX, record_outcome
 from openbraket.engine.executors.base import Capacity, Executor, Failed, Lost, Outcome, Succeeded
@@ -347,18 +347,9 @@ class Dispatcher:
         runs = dict(self._unrecorded)
         self._unrecorded.clear()
 
-        def work(connection: Connection) -> frozenset[str]:
-            return frozenset(
-                task_id
-                for task_id, run in runs.items()
-                if transitions.apply(
-                    connection, states.START, task_id, at=run.started_at, attempt=run.attempt
-                )
-            )
-
         try:
             # Taken back by a loss of power, the task waits again: nothing was told or done.
-            recording = self._database.submit(work, is_lasting=False)
+            recording = self._database.submit(record_starts(runs), is_lasting=False)
         except StoreError as error:
             self._record_later(runs, error)
             return
