@@ -35,17 +35,22 @@ class Monitor:
 
     @property
     def look_count(self) -> int:
-        """How often the last `apply` looked whether it is cancelled."""
+        """How often the last call looked whether it is cancelled, at work on amplitudes."""
+
+    @property
+    def preparation_look_count(self) -> int:
+        """The same in its preparations: before each operation and each row of a matrix."""
 
     @property
     def byte_count(self) -> int:
         """Bytes of the state that the last `apply` read and wrote."""
 
     def cancel(self) -> None:
-        """Make the running `apply` return False.
+        """Make the running call stop: `apply` returns False.
 
-        It looks before every operation on a tile of 2^10 (single precision: 2^11) amplitudes, and
-        before every row of a matrix on 7 qubits or more.
+        While it fuses and plans it looks before every operation and every row of a matrix; then
+        before every operation on a tile of 2^10 (single precision: 2^11) amplitudes, and before
+        every row of a matrix on 7 qubits or more.
         """
 
 class StateVector:

@@ -5,6 +5,7 @@
 #include "stages.hpp"
 #include "steps.hpp"
 #include "threads.hpp"
+#include "wide.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -45,6 +46,7 @@ public:
         bit_count_(psi.view(1).bit_count), monitor_(monitor), derivatives_(derivatives) {
     for (std::size_t k = stages.size(); k-- > 0;)
       if (stages[k].is_undone || !stages[k].generators.empty()) {
+        monitor.look();
         inverses_.push_back(inverse_of(stages[k].op));
         stages_.push_back(std::move(stages[k]));
       }
@@ -57,11 +59,11 @@ public:
     psi_.packs(), lambda_.packs(); // both may hold anything from now on
     const Vector<Sweep> sweeps = plan_sweeps(
         inverses_, std::move(all),
-        {bit(bit_count_) - 1, block, bit(std::min(run_bits, block)) - 1, block_targets_max + 1});
+        {bit(bit_count_) - 1, block, bit(std::min(run_bits, block)) - 1, block_targets_max + 1},
+        monitor_);
     block_count_ = std::size_t(1) << (bit_count_ - block);
     for (int thread = 0; thread < threads_ && block_count_ > 1; ++thread)
       scratch_.emplace_back(std::size_t(2) << (block - lanes_log));
-    monitor_.done = 0;
     monitor_.total = std::max<std::size_t>(1, stages_.size() * block_count_);
     for (const Sweep &sweep : sweeps) {
       if (monitor_.is_cancelled)
@@ -80,6 +82,7 @@ private:
     actions_.clear();
     sum_count_ = 0;
     for (std::size_t index : sweep.operators) {
+      monitor_.look();
       Action action;
       if (stages_[index].generators.empty()) {
         action.step = prepare_alone<double>(inverses_[index], map);
@@ -96,9 +99,10 @@ private:
     task_count_ = std::min(task_count_, block_count_);
   }
 
-  void run_block(P *psi, P *lambda, Mask outside, P *sums) const {
+  template <typename MustStop>
+  void run_block(P *psi, P *lambda, Mask outside, P *sums, const MustStop &must_stop) const {
     for (const Action &action : actions_) {
-      if (monitor_.is_cancelled.load(std::memory_order_relaxed))
+      if (must_stop())
         return;
       if (action.overlap) {
         action.overlap->run(psi, lambda, outside, sums + action.first_sum);
@@ -125,23 +129,24 @@ private:
     std::atomic<std::size_t> next{0};
     const auto work = [&](int thread) {
       P *const scratch = scratch_.empty() ? nullptr : scratch_[std::size_t(thread)].data();
+      const Looks must_stop(monitor_);
       for (std::size_t task; (task = next.fetch_add(1)) < task_count_;)
         for (std::size_t k = task * batch; k < (task + 1) * batch; ++k) {
-          if (monitor_.is_cancelled.load(std::memory_order_relaxed))
+          if (must_stop())
             return;
           const Mask outside = deposit(k, outside_mask);
           P *const psi = psi_.packs() + (outside >> lanes_log);
           P *const lambda = lambda_.packs() + (outside >> lanes_log);
           P *const own = sums.data() + task * sum_count_;
           if (offsets.size() == 1) {
-            run_block(psi, lambda, outside, own);
+            run_block(psi, lambda, outside, own, must_stop);
           } else {
             P *const second = scratch + offsets.size() * run_packs;
             for (std::size_t i = 0; i < offsets.size(); ++i) {
               std::memcpy(scratch + i * run_packs, psi + offsets[i], bytes);
               std::memcpy(second + i * run_packs, lambda + offsets[i], bytes);
             }
-            run_block(scratch, second, outside, own);
+            run_block(scratch, second, outside, own, must_stop);
             for (std::size_t i = 0; i < offsets.size(); ++i) {
               std::memcpy(psi + offsets[i], scratch + i * run_packs, bytes);
               std::memcpy(lambda + offsets[i], second + i * run_packs, bytes);
@@ -152,46 +157,32 @@ private:
     };
     const int threads = int(std::min(std::size_t(threads_), task_count_));
     on_threads(threads, [](int) {}, work);
+    const Looks must_stop(monitor_);
     for (std::size_t task = 0; task < task_count_; ++task)
-      for (const Action &action : actions_)
+      for (const Action &action : actions_) {
+        if (must_stop())
+          return;
         if (action.overlap)
           action.overlap->evaluate(sums.data() + task * sum_count_ + action.first_sum,
                                    derivatives_);
+      }
   }
 
-  // An operator on too many qubits for a block, given to the states as one operation.
+  // An operator on too many qubits for a block.
   void undo_wide(std::size_t index) {
-    const Operator &op = inverses_[index];
     if (!stages_[index].generators.empty())
       throw std::logic_error("a wide operator with parameters reached the adjoint method");
-    const auto qubit = [&](int position) {
-      return std::uint32_t(psi_.qubit_count() - 1 - position);
-    };
-    std::vector<std::uint32_t> targets;
-    std::uint64_t control_value = 0;
-    std::uint8_t control_count = 0;
-    for (Mask rest = op.control_mask; rest != 0; rest &= rest - 1, ++control_count) {
-      const int position = std::countr_zero(rest);
-      targets.push_back(qubit(position));
-      control_value = control_value << 1 | ((op.control_value >> position) & 1);
-    }
-    for (std::size_t k = op.targets.size(); k-- > 0;)
-      targets.push_back(qubit(op.targets[k]));
-    std::vector<double> parameters;
-    for (Complex value : op.values)
-      parameters.insert(parameters.end(), {value.real(), value.imag()});
-    const std::uint16_t code = std::uint16_t(gate_names().size());
-    const std::array<std::uint32_t, 2> target_starts = {0, std::uint32_t(targets.size())};
-    const std::array<std::uint32_t, 2> parameter_starts = {0, std::uint32_t(parameters.size())};
-    const OperationColumns columns{{&code, 1},         target_starts, targets,
-                                   parameter_starts,   parameters,    {&control_count, 1},
-                                   {&control_value, 1}};
-    for (State<double> *state : {&psi_, &lambda_}) {
-      Monitor own;
-      own.is_cancelled = monitor_.is_cancelled.load();
-      state->apply(columns, threads_, own);
-    }
-    monitor_.done += block_count_;
+    const WideOperator<double> wide(inverses_[index], bit_count_, ~Mask(0));
+    const std::size_t count = wide.task_count();
+    const double share = double(block_count_) / double(2 * count); // of progress
+    for_each_task(threads_, 2 * count, [&](std::size_t task) {
+      const Looks must_stop(monitor_);
+      if (must_stop())
+        return;
+      wide.run_task(task % count, (task < count ? psi_ : lambda_).packs(), must_stop);
+      const std::size_t done = std::size_t(double(task + 1) * share);
+      monitor_.done.fetch_add(done - std::size_t(double(task) * share), std::memory_order_relaxed);
+    });
   }
 
   State<double> &psi_, &lambda_;
@@ -213,10 +204,13 @@ std::vector<double> adjoint_derivatives(State<double> &psi, State<double> &lambd
                                         Monitor &monitor) {
   if (&psi == &lambda || psi.qubit_count() != lambda.qubit_count())
     throw std::invalid_argument("the adjoint method needs two states of equal size");
-  Vector<Stage> stages = make_stages(columns, differentiated, psi.qubit_count());
   std::vector<double> out(differentiated.parameters.size() + differentiated.operations.size());
-  Backward backward(psi, lambda, std::move(stages), thread_count, monitor, out);
-  if (!backward.run())
+  monitor.start();
+  const bool is_done = unless_cancelled([&] {
+    Vector<Stage> stages = make_stages(columns, differentiated, psi.qubit_count(), monitor);
+    return Backward(psi, lambda, std::move(stages), thread_count, monitor, out).run();
+  });
+  if (!is_done)
     out.clear();
   return out;
 }

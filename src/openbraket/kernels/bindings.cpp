@@ -210,6 +210,8 @@ NB_MODULE(OPENBRAKET_MODULE, m) {
       .def("cancel", [](Monitor &monitor) { monitor.is_cancelled = true; })
       .def_prop_ro("flop_count", [](const Monitor &monitor) { return monitor.flop_count.load(); })
       .def_prop_ro("look_count", [](const Monitor &monitor) { return monitor.look_count.load(); })
+      .def_prop_ro("preparation_look_count",
+                   [](const Monitor &monitor) { return monitor.preparation_look_count.load(); })
       .def_prop_ro("byte_count", [](const Monitor &monitor) { return monitor.byte_count.load(); })
       .def_prop_ro("fraction", [](const Monitor &monitor) {
         return std::min(1.0, double(monitor.done.load()) / double(monitor.total.load()));

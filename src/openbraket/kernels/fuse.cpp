@@ -28,7 +28,7 @@ public:
         zero_((bit(bit_count) - 1) & ~alive), waiting_(std::size_t(bit_count), identity2),
         last_(std::size_t(bit_count), none) {}
 
-  void add(const Operator &op) {
+  void add(Operator &&op) {
     if (op.targets.empty() && op.control_mask == 0) {
       phase_ = multiply(phase_, op.values[0]);
       return;
@@ -45,7 +45,7 @@ public:
     else if (op.control_mask == 0 && op.targets.size() <= dense_qubits_max)
       add_dense(op, structure.is_swap);
     else
-      add_as_it_is(op);
+      add_as_it_is(std::move(op));
   }
 
   // Add a one-qubit gate.
@@ -207,7 +207,7 @@ private:
     is_open_.back() = true;
   }
 
-  void add_as_it_is(const Operator &op) {
+  void add_as_it_is(Operator &&op) {
     const Mask mask = op.target_mask();
     settle_all(mask | op.control_mask);
     for (Mask rest = mask & flips_; rest != 0; rest &= rest - 1) {
@@ -215,9 +215,8 @@ private:
       unflip(std::countr_zero(rest));
     }
     emit_terms(mask);
-    Operator out = op;
-    out.control_value ^= op.control_mask & flips_;
-    emit(std::move(out));
+    op.control_value ^= op.control_mask & flips_;
+    emit(std::move(op));
   }
 
   // --- One-qubit gates --------------------------------------------------------------------------
@@ -445,14 +444,16 @@ private:
 
 namespace {
 
-void add_row(Fuser &fuser, const OperationColumns &columns, std::size_t k, int qubit_count) {
+void add_row(Fuser &fuser, const OperationColumns &columns, std::size_t k, int qubit_count,
+             Monitor &monitor) {
   const std::size_t first = columns.target_starts[k];
   const bool is_alone = columns.target_starts[k + 1] - first == 1 && columns.control_counts[k] == 0;
   if (!is_alone || !is_one_qubit_gate(columns.codes[k]) ||
       columns.targets[first] >= unsigned(qubit_count)) {
-    fuser.add(translate_one(columns, k, qubit_count));
+    fuser.add(translate_one(columns, k, qubit_count, monitor));
     return;
   }
+  monitor.look();
   const std::size_t start = columns.parameter_starts[k];
   fuser.add(
       qubit_count - 1 - int(columns.targets[first]),
@@ -462,31 +463,34 @@ void add_row(Fuser &fuser, const OperationColumns &columns, std::size_t k, int q
 
 } // namespace
 
-Vector<Operator> fuse(const OperationColumns &columns, int qubit_count, Mask alive) {
+Vector<Operator> fuse(const OperationColumns &columns, int qubit_count, Mask alive,
+                      Monitor &monitor) {
   check_columns(columns);
   Fuser fuser(qubit_count, alive);
   for (std::size_t k = 0; k < columns.codes.size(); ++k)
-    add_row(fuser, columns, k, qubit_count);
+    add_row(fuser, columns, k, qubit_count, monitor);
   return fuser.finish();
 }
 
 Vector<Operator> fuse(const OperationColumns &columns, std::span<const std::uint32_t> rows,
-                      int qubit_count, Mask alive) {
+                      int qubit_count, Mask alive, Monitor &monitor) {
   check_columns(columns);
   Fuser fuser(qubit_count, alive);
   for (const std::uint32_t row : rows) {
     if (row >= columns.codes.size())
       throw std::invalid_argument("row " + std::to_string(row) + " is not below " +
                                   std::to_string(columns.codes.size()));
-    add_row(fuser, columns, row, qubit_count);
+    add_row(fuser, columns, row, qubit_count, monitor);
   }
   return fuser.finish();
 }
 
-Vector<Operator> fuse(const Vector<Operator> &operators, int bit_count) {
+Vector<Operator> fuse(Vector<Operator> &&operators, int bit_count, Monitor &monitor) {
   Fuser fuser(bit_count, ~Mask(0));
-  for (const Operator &op : operators)
-    fuser.add(op);
+  for (Operator &op : operators) {
+    monitor.look();
+    fuser.add(std::move(op));
+  }
   return fuser.finish();
 }
 

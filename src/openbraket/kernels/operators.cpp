@@ -14,13 +14,18 @@ constexpr std::size_t unitary_qubits_max = 16;
   throw std::invalid_argument("operation " + std::to_string(operation) + ": " + what);
 }
 
-Matrix unitary_matrix(std::size_t operation, std::span<const double> parameters, std::size_t size) {
+Matrix unitary_matrix(std::size_t operation, std::span<const double> parameters, std::size_t size,
+                      Monitor &monitor) {
   if (parameters.size() != 2 * size * size)
     refuse(operation, "a matrix of " + std::to_string(2 * size * size) +
                           " numbers is needed, got " + std::to_string(parameters.size()));
-  Matrix out(size * size);
-  for (std::size_t k = 0; k < out.size(); ++k)
-    out[k] = {parameters[2 * k], parameters[2 * k + 1]};
+  Matrix out;
+  out.reserve(size * size); // memory is touched row by row
+  for (std::size_t row = 0; row < size; ++row) {
+    monitor.look();
+    for (std::size_t k = row * size; k < (row + 1) * size; ++k)
+      out.emplace_back(parameters[2 * k], parameters[2 * k + 1]);
+  }
   return out;
 }
 
@@ -40,7 +45,9 @@ void check_columns(const OperationColumns &columns) {
     throw std::invalid_argument("the starts of the operations point past the end");
 }
 
-Operator translate_one(const OperationColumns &columns, std::size_t index, int qubit_count) {
+Operator translate_one(const OperationColumns &columns, std::size_t index, int qubit_count,
+                       Monitor &monitor) {
+  monitor.look();
   const auto qubits =
       columns.targets.subspan(columns.target_starts[index],
                               columns.target_starts[index + 1] - columns.target_starts[index]);
@@ -76,7 +83,7 @@ Operator translate_one(const OperationColumns &columns, std::size_t index, int q
                       std::to_string(unitary_qubits_max) + " are allowed");
   const std::size_t size = std::size_t(1) << out.targets.size();
   if (code == gate_names().size())
-    out.values = unitary_matrix(index, parameters, size);
+    out.values = unitary_matrix(index, parameters, size, monitor);
   else
     out.values = gate_matrix(own.control_count == 0 ? code : own.inner_code, parameters);
   if (out.values.size() != size * size)
@@ -85,12 +92,12 @@ Operator translate_one(const OperationColumns &columns, std::size_t index, int q
   return out;
 }
 
-Vector<Operator> translate(const OperationColumns &columns, int qubit_count) {
+Vector<Operator> translate(const OperationColumns &columns, int qubit_count, Monitor &monitor) {
   check_columns(columns);
   Vector<Operator> out;
   out.reserve(columns.codes.size());
   for (std::size_t i = 0; i < columns.codes.size(); ++i)
-    out.push_back(translate_one(columns, i, qubit_count));
+    out.push_back(translate_one(columns, i, qubit_count, monitor));
   return out;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bits.hpp"
+#include "monitor.hpp"
 #include "vector.hpp"
 
 #include <array>
@@ -66,21 +67,26 @@ struct ControlledGate {
 };
 ControlledGate controlled_gate(unsigned code);
 
+// All of the following look at the monitor before each operation and each row of a matrix, and
+// throw Cancelled.
+
 // Return one operator per operation. Throws std::invalid_argument for malformed columns.
-Vector<Operator> translate(const OperationColumns &columns, int qubit_count);
+Vector<Operator> translate(const OperationColumns &columns, int qubit_count, Monitor &monitor);
 
 // Return few operators with the same product: rotations, diagonals, permutations, dense matrices.
 // It is the same product on states whose amplitudes are zero unless all set bits are in `alive`.
 // Throws std::invalid_argument for malformed columns.
-Vector<Operator> fuse(const OperationColumns &columns, int qubit_count, Mask alive = ~Mask(0));
-Vector<Operator> fuse(const Vector<Operator> &operators, int bit_count);
+Vector<Operator> fuse(const OperationColumns &columns, int qubit_count, Mask alive,
+                      Monitor &monitor);
+Vector<Operator> fuse(Vector<Operator> &&operators, int bit_count, Monitor &monitor);
 
 // The same for some rows of the columns, in the order given; a row may be given several times.
 Vector<Operator> fuse(const OperationColumns &columns, std::span<const std::uint32_t> rows,
-                      int qubit_count, Mask alive);
+                      int qubit_count, Mask alive, Monitor &monitor);
 
 // For fuse: whether the columns fit together, and one operation.
 void check_columns(const OperationColumns &columns);
-Operator translate_one(const OperationColumns &columns, std::size_t index, int qubit_count);
+Operator translate_one(const OperationColumns &columns, std::size_t index, int qubit_count,
+                       Monitor &monitor);
 
 } // namespace openbraket

@@ -150,8 +150,8 @@ public:
   OperationMaps(MapFuser &fuser, int qubit_count, int padding)
       : fuser_(fuser), qubit_count_(qubit_count), padding_(padding) {}
 
-  void add(const OperationColumns &columns, std::size_t index) {
-    const Operator op = translate_one(columns, index, qubit_count_);
+  void add(const OperationColumns &columns, std::size_t index, Monitor &monitor) {
+    const Operator op = translate_one(columns, index, qubit_count_, monitor);
     const auto start = columns.target_starts[index], stop = columns.target_starts[index + 1];
     std::vector<int> bits; // the last target first
     for (auto k = stop; k-- > start;)
@@ -243,10 +243,12 @@ public:
       left_.push_back(&step);
   }
 
-  std::vector<PauliStage> plan() {
+  std::vector<PauliStage> plan(Monitor &monitor) {
     std::vector<PauliStage> stages;
-    while (!left_.empty())
+    while (!left_.empty()) {
+      monitor.look();
       stages.push_back(stage(choose()));
+    }
     return stages;
   }
 
@@ -380,7 +382,7 @@ private:
 } // namespace
 
 std::vector<PairStep> fuse_maps(const OperationColumns &operations, const ChannelColumns &channels,
-                                int qubit_count, int digit_count) {
+                                int qubit_count, int digit_count, Monitor &monitor) {
   check_columns(operations);
   check_channels(channels, operations.codes.size());
   MapFuser fuser(digit_count);
@@ -388,17 +390,19 @@ std::vector<PairStep> fuse_maps(const OperationColumns &operations, const Channe
   OperationMaps maps(fuser, qubit_count, padding);
   std::size_t next = 0;
   for (std::size_t index = 0; index <= operations.codes.size(); ++index) {
-    for (; next < channels.indexes.size() && channels.indexes[next] == index; ++next)
+    for (; next < channels.indexes.size() && channels.indexes[next] == index; ++next) {
+      monitor.look();
       add_channel(fuser, channels, next, qubit_count, padding);
+    }
     if (index < operations.codes.size())
-      maps.add(operations, index);
+      maps.add(operations, index, monitor);
   }
   return fuser.finish();
 }
 
 std::vector<PauliStage> plan_stages(const std::vector<PairStep> &steps, int digit_count,
-                                    int tile_digits) {
-  return StagePlanner(steps, digit_count, tile_digits).plan();
+                                    int tile_digits, Monitor &monitor) {
+  return StagePlanner(steps, digit_count, tile_digits).plan(monitor);
 }
 
 } // namespace openbraket

@@ -42,9 +42,10 @@ struct PairStep {
 };
 
 // Return few steps with the same product. Throws std::invalid_argument for malformed columns, for
-// an operation on more than two qubits, and for a map that does not preserve the trace.
+// an operation on more than two qubits, and for a map that does not preserve the trace. Looks at
+// the monitor before each operation and channel.
 std::vector<PairStep> fuse_maps(const OperationColumns &operations, const ChannelColumns &channels,
-                                int qubit_count, int digit_count);
+                                int qubit_count, int digit_count, Monitor &monitor);
 
 struct TileStep {
   // A step on two slots, or an exchange of slots 0 and 1 with two others.
@@ -59,7 +60,8 @@ struct PauliStage {
 };
 
 // Group steps into stages of at most `tile_digits` active digits; the steps must outlive them.
+// Looks at the monitor before each stage.
 std::vector<PauliStage> plan_stages(const std::vector<PairStep> &steps, int digit_count,
-                                    int tile_digits);
+                                    int tile_digits, Monitor &monitor);
 
 } // namespace openbraket

@@ -62,15 +62,18 @@ PauliState::PauliState(int qubit_count)
 
 bool PauliState::apply(const OperationColumns &operations, const ChannelColumns &channels,
                        int thread_count, Monitor &monitor) {
-  const std::vector<PairStep> steps = fuse_maps(operations, channels, qubit_count_, digit_count_);
-  const std::vector<PauliStage> stages = plan_stages(steps, digit_count_, tile_digits());
-  monitor.total = std::max<std::uint64_t>(1, stages.size() * coefficients_.size());
-  monitor.done = 0;
-  monitor.byte_count = 2 * sizeof(double) * stages.size() * coefficients_.size();
-  for (const PauliStage &stage : stages)
-    if (!run_stage(stage, std::clamp(thread_count, 1, thread_count_max), monitor))
-      return false;
-  return !monitor.is_cancelled;
+  monitor.start();
+  return unless_cancelled([&] {
+    const std::vector<PairStep> steps =
+        fuse_maps(operations, channels, qubit_count_, digit_count_, monitor);
+    const std::vector<PauliStage> stages = plan_stages(steps, digit_count_, tile_digits(), monitor);
+    monitor.total = std::max<std::uint64_t>(1, stages.size() * coefficients_.size());
+    monitor.byte_count = 2 * sizeof(double) * stages.size() * coefficients_.size();
+    for (const PauliStage &stage : stages)
+      if (!run_stage(stage, std::clamp(thread_count, 1, thread_count_max), monitor))
+        return false;
+    return !monitor.is_cancelled.load();
+  });
 }
 
 bool PauliState::run_stage(const PauliStage &stage, int thread_count, Monitor &monitor) {

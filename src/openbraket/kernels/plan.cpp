@@ -28,10 +28,12 @@ public:
   Planner(const Vector<Operator> &operators, Vector<std::size_t> &&waiting, const BlockShape &shape)
       : operators_(operators), shape_(shape), waiting_(std::move(waiting)) {}
 
-  Vector<Sweep> run() {
+  Vector<Sweep> run(Monitor &monitor) {
     Vector<Sweep> out;
-    while (begin_ < waiting_.size())
+    while (begin_ < waiting_.size()) {
+      monitor.look();
       out.push_back(next());
+    }
     return out;
   }
 
@@ -81,8 +83,8 @@ private:
 } // namespace
 
 Vector<Sweep> plan_sweeps(const Vector<Operator> &operators, Vector<std::size_t> waiting,
-                          const BlockShape &shape) {
-  return Planner(operators, std::move(waiting), shape).run();
+                          const BlockShape &shape, Monitor &monitor) {
+  return Planner(operators, std::move(waiting), shape).run(monitor);
 }
 
 } // namespace openbraket

@@ -22,8 +22,9 @@ struct BlockShape {
   int wide_targets; // operators that move this many bits or more are wide
 };
 
-// Plan the operators with the indices `waiting`, which run in this order or one as good.
+// Plan the operators with the indices `waiting`, which run in this order or one as good. Looks at
+// the monitor before each sweep.
 Vector<Sweep> plan_sweeps(const Vector<Operator> &operators, Vector<std::size_t> waiting,
-                          const BlockShape &shape);
+                          const BlockShape &shape, Monitor &monitor);
 
 } // namespace openbraket

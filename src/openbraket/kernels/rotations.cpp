@@ -205,7 +205,7 @@ Vector<Batch> batches(const Vector<Operator> &operators, const Vector<std::size_
 
 template <typename Real>
 Vector<Step<Real>> prepare(const Vector<Operator> &operators, const Vector<std::size_t> &chosen,
-                           const TileMap &map) {
+                           const TileMap &map, Monitor &monitor) {
   const Vector<Batch> order = batches<Real>(operators, chosen, map);
   std::size_t last_rotations = order.size();
   for (std::size_t b = 0; b < order.size(); ++b)
@@ -215,6 +215,7 @@ Vector<Step<Real>> prepare(const Vector<Operator> &operators, const Vector<std::
   out.reserve(order.size());
   double scale = 1;
   for (std::size_t b = 0; b < order.size(); ++b) {
+    monitor.look();
     const Operator &op = *order[b].members.front();
     if (is_rotation(op)) {
       Rotations<Real> rotations(map);
@@ -229,8 +230,8 @@ Vector<Step<Real>> prepare(const Vector<Operator> &operators, const Vector<std::
 }
 
 template Vector<Step<double>> prepare<double>(const Vector<Operator> &, const Vector<std::size_t> &,
-                                              const TileMap &);
+                                              const TileMap &, Monitor &);
 template Vector<Step<float>> prepare<float>(const Vector<Operator> &, const Vector<std::size_t> &,
-                                            const TileMap &);
+                                            const TileMap &, Monitor &);
 
 } // namespace openbraket

@@ -215,7 +215,7 @@ private:
 
 // Bring stages with generators together, and those without, and fuse the latter. Levels ascend
 // along every bit, so sorting by level keeps the order of what does not commute.
-Vector<Stage> fused(Vector<Stage> &&stages, int qubit_count) {
+Vector<Stage> fused(Vector<Stage> &&stages, int qubit_count, Monitor &monitor) {
   Vector<std::size_t> level_of_bit(std::size_t(qubit_count), 0), levels(stages.size());
   Vector<std::size_t> order(stages.size());
   for (std::size_t i = 0; i < stages.size(); ++i) {
@@ -234,7 +234,7 @@ Vector<Stage> fused(Vector<Stage> &&stages, int qubit_count) {
   Vector<Stage> out;
   Vector<Operator> plain;
   const auto flush = [&] {
-    for (Operator &op : fuse(plain, qubit_count))
+    for (Operator &op : fuse(std::move(plain), qubit_count, monitor))
       if (!op.targets.empty() || op.control_mask != 0)
         out.push_back({std::move(op), {}});
     plain.clear();
@@ -282,8 +282,9 @@ Generator generator_of(std::size_t output, const Matrix &derivative, const Opera
 
 // Add the generators of the parameters that are given by their place in the column.
 void add_angles(Vector<Stage> &stages, const OperationColumns &columns,
-                std::span<const std::uint32_t> parameters) {
+                std::span<const std::uint32_t> parameters, Monitor &monitor) {
   for (std::size_t k = 0; k < parameters.size(); ++k) {
+    monitor.look();
     const auto &starts = columns.parameter_starts;
     const auto next = std::upper_bound(starts.begin(), starts.end(), parameters[k]);
     if (next == starts.begin() || next == starts.end())
@@ -301,9 +302,10 @@ void add_angles(Vector<Stage> &stages, const OperationColumns &columns,
 }
 
 // Add the generators of operations whose matrices come with their derivatives.
-void add_matrices(Vector<Stage> &stages, const Differentiated &differentiated) {
+void add_matrices(Vector<Stage> &stages, const Differentiated &differentiated, Monitor &monitor) {
   std::size_t start = 0;
   for (std::size_t k = 0; k < differentiated.operations.size(); ++k) {
+    monitor.look();
     const std::size_t index = differentiated.operations[k];
     if (index >= stages.size())
       throw std::invalid_argument("operation " + std::to_string(index) + " does not exist");
@@ -327,12 +329,14 @@ void add_matrices(Vector<Stage> &stages, const Differentiated &differentiated) {
 } // namespace
 
 Operator inverse_of(const Operator &op) {
-  Operator out = op;
-  if (op.is_diagonal)
+  Operator out{op.targets, op.control_mask, op.control_value, op.is_diagonal, {}};
+  if (op.is_diagonal) {
+    out.values = op.values;
     for (Complex &value : out.values)
       value = std::conj(value);
-  else
+  } else {
     out.values = adjoint(op.values, size_of(op));
+  }
   return out;
 }
 
@@ -354,17 +358,19 @@ Matrix gate_derivative(unsigned code, std::span<const double> parameters, std::s
 }
 
 Vector<Stage> make_stages(const OperationColumns &columns, const Differentiated &differentiated,
-                          int qubit_count) {
+                          int qubit_count, Monitor &monitor) {
   Vector<Stage> stages;
-  for (Operator &op : translate(columns, qubit_count))
+  for (Operator &op : translate(columns, qubit_count, monitor))
     stages.push_back({std::move(op), {}});
-  add_angles(stages, columns, differentiated.parameters);
-  add_matrices(stages, differentiated);
+  add_angles(stages, columns, differentiated.parameters, monitor);
+  add_matrices(stages, differentiated, monitor);
   Collector collector(qubit_count);
-  for (Stage &stage : stages)
+  for (Stage &stage : stages) {
+    monitor.look();
     if (!stage.op.targets.empty() || stage.op.control_mask != 0) // else a phase, common to both
       collector.add(std::move(stage));
-  Vector<Stage> out = fused(collector.finish(), qubit_count);
+  }
+  Vector<Stage> out = fused(collector.finish(), qubit_count, monitor);
   mark_undone(out);
   return out;
 }

@@ -25,8 +25,9 @@ struct Stage {
 Operator inverse_of(const Operator &op);
 
 // Return the stages in the order of the circuit. Neighbouring operators are multiplied where that
-// pays, and a generator that has others after it in its stage is carried through them.
+// pays, and a generator that has others after it in its stage is carried through them. Looks at the
+// monitor before each operation and each parameter.
 Vector<Stage> make_stages(const OperationColumns &columns, const Differentiated &differentiated,
-                          int qubit_count);
+                          int qubit_count, Monitor &monitor);
 
 } // namespace openbraket

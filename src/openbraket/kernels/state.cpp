@@ -33,17 +33,23 @@ template <typename Real> int State<Real>::threads_for(int thread_count) const {
 
 template <typename Real>
 bool State<Real>::apply(const OperationColumns &columns, int thread_count, Monitor &monitor) {
-  const Vector<Operator> operators = fuse(columns, qubit_count_, alive_);
-  return run_operators(Target<Real>{packs_.data(), bit_count_, alive_}, operators,
-                       threads_for(thread_count), monitor);
+  monitor.start();
+  return unless_cancelled([&] {
+    return run_operators(Target<Real>{packs_.data(), bit_count_, alive_},
+                         fuse(columns, qubit_count_, alive_, monitor), threads_for(thread_count),
+                         monitor);
+  });
 }
 
 template <typename Real>
 bool State<Real>::apply_rows(const OperationColumns &columns, std::span<const std::uint32_t> rows,
                              int thread_count, Monitor &monitor) {
-  const Vector<Operator> operators = fuse(columns, rows, qubit_count_, alive_);
-  return run_operators(Target<Real>{packs_.data(), bit_count_, alive_}, operators,
-                       threads_for(thread_count), monitor);
+  monitor.start();
+  return unless_cancelled([&] {
+    return run_operators(Target<Real>{packs_.data(), bit_count_, alive_},
+                         fuse(columns, rows, qubit_count_, alive_, monitor),
+                         threads_for(thread_count), monitor);
+  });
 }
 
 template <typename Real> std::complex<Real> State<Real>::amplitude(std::uint64_t index) const {

@@ -3,23 +3,13 @@
 
 #include "buffer.hpp"
 #include "lanes.hpp"
+#include "monitor.hpp"
 #include "operators.hpp"
 #include "reductions.hpp"
 
-#include <atomic>
 #include <cstdint>
 
 namespace openbraket {
-
-// How far a running call is, and the wish to stop it; written and read from different threads.
-struct Monitor {
-  std::atomic<std::uint64_t> done{0}, total{1};
-  std::atomic<bool> is_cancelled{false};
-  // How often the last call looked whether it is cancelled.
-  std::atomic<std::uint64_t> look_count{0};
-  // Work of the last call: arithmetic on amplitudes, and bytes of the state read and written.
-  std::atomic<std::uint64_t> flop_count{0}, byte_count{0};
-};
 
 inline constexpr int qubit_count_max = 40;
 

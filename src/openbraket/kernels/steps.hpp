@@ -71,16 +71,16 @@ struct TileMap {
 template <typename Real> Step<Real> prepare_alone(const Operator &op, const TileMap &map);
 
 // Return the operators, in this order or one as good, made ready for the tiles that `map`
-// describes.
+// describes. Looks at the monitor before each.
 template <typename Real>
 Vector<Step<Real>> prepare(const Vector<Operator> &operators, const Vector<std::size_t> &chosen,
-                           const TileMap &map);
+                           const TileMap &map, Monitor &monitor);
 
 extern template Step<double> prepare_alone<double>(const Operator &, const TileMap &);
 extern template Step<float> prepare_alone<float>(const Operator &, const TileMap &);
-extern template Vector<Step<double>> prepare<double>(const Vector<Operator> &,
-                                                     const Vector<std::size_t> &, const TileMap &);
-extern template Vector<Step<float>> prepare<float>(const Vector<Operator> &,
-                                                   const Vector<std::size_t> &, const TileMap &);
+extern template Vector<Step<double>>
+prepare<double>(const Vector<Operator> &, const Vector<std::size_t> &, const TileMap &, Monitor &);
+extern template Vector<Step<float>>
+prepare<float>(const Vector<Operator> &, const Vector<std::size_t> &, const TileMap &, Monitor &);
 
 } // namespace openbraket

@@ -53,7 +53,8 @@ template <typename Real> struct Stage {
 // One sweep made ready: where its blocks lie in memory, and what runs on them.
 template <typename Real> class ReadySweep {
 public:
-  ReadySweep(const Sweep &sweep, const Vector<Operator> &operators, int bit_count, Mask alive)
+  ReadySweep(const Sweep &sweep, const Vector<Operator> &operators, int bit_count, Mask alive,
+             Monitor &monitor)
       : active_(sweep.active), outside_(low_bits(bit_count) & ~sweep.active & alive) {
     alive |= low_bits(lane_bits<Real>); // what is stored together
     constexpr int lanes = lane_bits<Real>;
@@ -65,8 +66,8 @@ public:
     padding_ = is_in_place_ ? no_padding : padding_shift;
     const BlockShape shape{active_, tile_bits, low_bits(lanes), block_targets_max + 1};
     Mask alive_now = alive;
-    for (const Sweep &part : plan_sweeps(operators, sweep.operators, shape))
-      add_stage(part, operators, alive_now);
+    for (const Sweep &part : plan_sweeps(operators, sweep.operators, shape, monitor))
+      add_stage(part, operators, alive_now, monitor);
     alive_after_ = alive_now;
     find_runs(alive);
     std::size_t visits = 1;
@@ -173,11 +174,12 @@ private:
         }
   }
 
-  void add_stage(const Sweep &part, const Vector<Operator> &operators, Mask &alive) {
+  void add_stage(const Sweep &part, const Vector<Operator> &operators, Mask &alive,
+                 Monitor &monitor) {
     constexpr int lanes = lane_bits<Real>;
     const TileMap map{part.active, active_, lanes, padding_};
     Stage<Real> stage;
-    stage.steps = prepare<Real>(operators, part.operators, map);
+    stage.steps = prepare<Real>(operators, part.operators, map, monitor);
     const Mask others = active_ & ~part.active & alive;
     for (Mask bits = 0;; bits = (bits - others) & others) {
       const Mask in_block = extract(bits, active_) >> lanes;
@@ -235,7 +237,7 @@ public:
       bytes_ += wide_->bytes();
     } else {
       wide_.reset();
-      ready_.emplace(sweep, operators_, target_.bit_count, target_.alive);
+      ready_.emplace(sweep, operators_, target_.bit_count, target_.alive, monitor_);
       target_.alive = ready_->alive_after();
       part_count_ = ready_->block_count();
       flops_ += ready_->flops();
@@ -245,11 +247,7 @@ public:
   }
 
   void work(Pack<Real> *scratch) {
-    std::uint64_t look_count = 0;
-    const auto must_stop = [&] {
-      ++look_count;
-      return is_cancelled();
-    };
+    const Looks must_stop(monitor_);
     std::size_t after = claim();
     for (std::size_t k; (k = after) < part_count_;) {
       if (must_stop())
@@ -262,7 +260,6 @@ public:
       const std::size_t done = std::size_t(double(k + 1) * share_);
       monitor_.done.fetch_add(done - std::size_t(double(k) * share_), std::memory_order_relaxed);
     }
-    monitor_.look_count.fetch_add(look_count, std::memory_order_relaxed);
   }
 
   bool is_cancelled() const { return monitor_.is_cancelled.load(std::memory_order_relaxed); }
@@ -345,9 +342,7 @@ bool run_operators(const Target<Real> &target, const Vector<Operator> &operators
   std::iota(all.begin(), all.end(), std::size_t(0));
   const Vector<Sweep> sweeps =
       plan_sweeps(operators, std::move(all),
-                  {low_bits(target.bit_count), block_bits, run, block_targets_max + 1});
-  monitor.done = 0;
-  monitor.look_count = 0;
+                  {low_bits(target.bit_count), block_bits, run, block_targets_max + 1}, monitor);
   monitor.total = std::max<std::uint64_t>(1, operators.size() * Team<Real>::progress_unit);
   Team<Real> team(target, operators, monitor);
   const bool is_one_block = block_bits == target.bit_count;
