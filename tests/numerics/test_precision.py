@@ -76,3 +76,32 @@ def test_single_precision_is_used_where_it_is_asked_for(qubit_count):
     for a, b in zip(double, single, strict=True):
         assert a.dtype == b.dtype
         assert 0 < np.abs(a - b).max() < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["StateVector", "StateVectorSingle"])
+@pytest.mark.parametrize("pair", [(0, 1), (5, 9), (18, 19)])
+def test_sums_over_many_equal_amplitudes_do_not_drift(core, slow, kind, pair):
+    # |p|² = 2^-18 / 3 for three quarters of the basis states: a third has no short binary fraction,
+    # so that adding it up one by one in single precision always rounds the same way.
+    qubit_count, operations = 20, Operations()
+    start = np.linalg.qr(np.column_stack([[1, 1, 1, 0], np.eye(4)[:, :3]]))[0]
+    operations.append_unitary(start.astype(complex).tolist(), pair)
+    for qubit in set(range(qubit_count)) - set(pair):
+        operations.append(GATES["h"].code, [qubit])
+    state = slow.run_kernel(core, operations, qubit_count, precision=kind)
+    amplitudes = state.amplitudes(thread_count=1).astype(complex)
+    weights = np.abs(amplitudes.reshape((2,) * qubit_count)) ** 2
+    rest = tuple(set(range(qubit_count)) - set(pair))
+    error_max = {"StateVector": 1e-13, "StateVectorSingle": 1e-6}[kind]
+    found = state.probabilities(list(pair), thread_count=2)
+    np.testing.assert_allclose(found, weights.sum(axis=rest).ravel(), atol=error_max)
+    strings = [("z", [pair[0]]), ("", [])]
+    signs = np.array([1, 1, -1, -1]) @ weights.sum(axis=rest).ravel()
+    found = state.pauli_expectations(strings, thread_count=2)
+    np.testing.assert_allclose(found, [signs, weights.sum()], atol=error_max)
+    # Evenly spaced draws fall into each of 2^8 parts of the state as its weight says.
+    draws = (np.arange(1 << 20) + 0.5) / (1 << 20)
+    drawn = state.sample(draws, thread_count=2) >> np.uint64(12)
+    shares = np.bincount(drawn.astype(int), minlength=1 << 8) / draws.size
+    parts = weights.reshape(1 << 8, -1).sum(axis=1) / weights.sum()
+    assert np.abs(np.cumsum(shares) - np.cumsum(parts)).max() <= 1 / draws.size + error_max

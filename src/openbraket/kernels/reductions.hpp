@@ -1,6 +1,7 @@
 // What is read from a state: probabilities, expectations, reduced density matrices, samples.
-// Nothing here copies the state. Sums are taken in double precision for blocks of at most
-// 2^12 packs and then over the blocks, so rounding grows with neither the state nor the threads.
+// Nothing here copies the state. Sums over packs are taken in double precision, of a few packs in
+// the state's own: at most 2^6, for density matrices 2^12. They are the same for any number of
+// threads, again but for density matrices.
 #pragma once
 
 #include "lanes.hpp"
