@@ -8,6 +8,9 @@ namespace {
 
 // How many waiting operators one sweep looks at; bounds the quadratic search.
 constexpr std::size_t window_max = 4096;
+// Entries of the matrices of one sweep, if it has more than one operator; made ready, each takes up
+// to 128 bytes.
+constexpr std::size_t entries_max = std::size_t(1) << 15;
 
 // Bits that operators left for later sweeps act on. An operator may pass another one where, on
 // every common bit, both are diagonal.
@@ -54,15 +57,18 @@ private:
     const std::size_t end = std::min(waiting_.size(), begin_ + window_max);
     Blocked blocked;
     Vector<std::size_t> left;
-    std::size_t i = begin_;
+    std::size_t i = begin_, entries = 0;
     for (; i < end && (blocked.moved & all) != all; ++i) {
       const Operator &op = operators_[waiting_[i]];
       const Mask active = sweep.active | op.moved_mask();
-      if (is_wide(op) || blocked.stops(op) || std::popcount(active) > shape_.block_bits) {
+      const bool fits = std::popcount(active) <= shape_.block_bits &&
+                        (sweep.operators.empty() || entries + op.values.size() <= entries_max);
+      if (is_wide(op) || blocked.stops(op) || !fits) {
         blocked.add(op);
         left.push_back(waiting_[i]);
       } else {
         sweep.active = active;
+        entries += op.values.size();
         sweep.operators.push_back(waiting_[i]);
       }
     }
