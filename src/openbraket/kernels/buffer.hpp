@@ -1,5 +1,7 @@
-// Memory for amplitudes: zero at first, aligned, on huge pages where the system has them.
+// Memory for amplitudes: aligned, on huge pages where the system has them.
 #pragma once
+
+#include "kept_memory.hpp"
 
 #include <cstddef>
 #include <cstring>
@@ -9,13 +11,25 @@
 
 namespace openbraket {
 
+// What a buffer holds at first. What other buffers left behind may be anything, and is there at
+// once; zeros may have to come from the system.
+enum class Contents { zeros, anything };
+
 template <typename T> class Buffer {
 public:
-  explicit Buffer(std::size_t count) : count_(count), bytes_(rounded(count * sizeof(T))) {
+  explicit Buffer(std::size_t count, Contents contents = Contents::zeros)
+      : count_(count), bytes_(rounded(count * sizeof(T))) {
     if (is_small()) {
       data_ = static_cast<T *>(::operator new(bytes_, std::align_val_t(line)));
       std::memset(static_cast<void *>(data_), 0, bytes_);
       return;
+    }
+    is_kept_ = contents == Contents::anything;
+    if (is_kept_) {
+      data_ = static_cast<T *>(KeptMemory::of_process().take(bytes_));
+      is_zero_ = data_ == nullptr;
+      if (data_ != nullptr)
+        return;
     }
     void *memory =
         mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -32,14 +46,20 @@ public:
       return;
     if (is_small())
       ::operator delete(data_, std::align_val_t(line));
+    else if (is_kept_)
+      KeptMemory::of_process().leave(data_, bytes_);
     else
       munmap(data_, bytes_);
   }
   Buffer(Buffer &&other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), count_(other.count_), bytes_(other.bytes_) {}
+      : data_(std::exchange(other.data_, nullptr)), count_(other.count_), bytes_(other.bytes_),
+        is_kept_(other.is_kept_), is_zero_(other.is_zero_) {}
   Buffer(const Buffer &) = delete;
   Buffer &operator=(const Buffer &) = delete;
   Buffer &operator=(Buffer &&) = delete;
+
+  // Whether it held zeros at first.
+  bool is_zero() const { return is_zero_; }
 
   T *data() { return data_; }
   const T *data() const { return data_; }
@@ -60,6 +80,7 @@ private:
 
   T *data_ = nullptr;
   std::size_t count_, bytes_;
+  bool is_kept_ = false, is_zero_ = true;
 };
 
 } // namespace openbraket

@@ -7,7 +7,9 @@
 #include "operators.hpp"
 #include "reductions.hpp"
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 
 namespace openbraket {
 
@@ -33,22 +35,29 @@ public:
 
   // The amplitudes themselves, for passes that change them.
   Pack<Real> *packs() {
-    if (alive_ != ~Mask(0)) // so that threads may ask again at the same time
+    if (alive_ != ~Mask(0)) { // so that threads may ask again at the same time
+      clear_rest();
       alive_ = ~Mask(0);
+    }
     return packs_.data();
   }
 
   View<Real> view(int thread_count) const {
+    clear_rest();
     return {packs_.data(), qubit_count_, bit_count_, threads_for(thread_count)};
   }
 
 private:
   int threads_for(int thread_count) const;
+  // Before anything but sweeps reads or writes amplitudes.
+  void clear_rest() const;
 
   int qubit_count_;
   int bit_count_; // qubit_count_, or lane_bits for the smallest states, whose other lanes stay zero
-  Mask alive_;    // amplitudes with other bits set than these are zero and may be untouched memory
-  Buffer<Pack<Real>> packs_;
+  mutable Mask alive_; // as those of Target
+  mutable Buffer<Pack<Real>> packs_;
+  mutable std::atomic<bool> is_rest_zero_;
+  mutable std::mutex clearing_; // several threads may read a state for the first time
 };
 
 extern template class State<double>;

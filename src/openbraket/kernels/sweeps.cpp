@@ -95,6 +95,7 @@ public:
     const Mask outside = deposit(number, outside_);
     Pack<Real> *base = state + (outside >> lane_bits<Real>);
     if (is_in_place_) {
+      clear_new(base);
       run_stages(base, outside, [&] { return !must_stop(); });
       return;
     }
@@ -122,14 +123,36 @@ public:
 private:
   struct Run {
     std::size_t in_state, in_block;
-    bool is_loaded; // else it is zero before the sweep
+    bool is_loaded; // else all of it is zero before the sweep, whatever its memory holds
   };
+
+  static void clear(Pack<Real> *packs, std::size_t count) {
+    std::memset(static_cast<void *>(packs), 0, count * sizeof(Pack<Real>));
+  }
+
+  // Make packs zero that become alive in this sweep.
+  void clear_new(Pack<Real> *base) const {
+    if (loaded_ == stored_.size() && dead_in_run_ == 0)
+      return;
+    for (const Run &run : stored_) {
+      if (!run.is_loaded)
+        clear(base + run.in_state, run_packs_);
+      else
+        clear_dead(base + run.in_state);
+    }
+  }
+  // Make packs of a loaded run zero that were not alive before.
+  void clear_dead(Pack<Real> *run) const {
+    for (std::size_t k = 1; k < run_packs_ && dead_in_run_ != 0; ++k)
+      if ((k & dead_in_run_) != 0)
+        clear(run + k, 1);
+  }
 
   // Runs are `Packs` times `count` packs long; a constant length spares calls for short runs.
   template <std::size_t Packs>
   void load(const Pack<Real> *base, Pack<Real> *scratch, std::size_t count) const {
     constexpr std::size_t bytes = Packs * sizeof(Pack<Real>);
-    for (const Run &run : stored_)
+    for (const Run &run : stored_) {
       for (std::size_t k = 0; k < count; ++k) {
         void *const to = scratch + run.in_block + k * Packs;
         if (run.is_loaded)
@@ -137,6 +160,9 @@ private:
         else
           std::memset(to, 0, bytes);
       }
+      if (run.is_loaded)
+        clear_dead(scratch + run.in_block);
+    }
   }
   // Memory that nobody has touched comes from the system here: for a large state many gigabytes
   // within one block, so this may stop between two runs.
@@ -198,6 +224,7 @@ private:
   void find_runs(Mask alive) {
     const int run_bit_count = lane_bits<Real> + std::countr_zero(run_packs_);
     const Mask high = active_ & ~low_bits(run_bit_count) & alive_after_;
+    dead_in_run_ = std::size_t((low_bits(run_bit_count) & ~alive) >> lane_bits<Real>);
     for (Mask bits = 0;; bits = (bits - high) & high) {
       const Mask in_block = extract(bits, active_) >> lane_bits<Real>;
       const bool is_loaded = (bits & ~alive) == 0;
@@ -213,6 +240,7 @@ private:
   bool is_in_place_;
   int padding_;
   std::size_t run_packs_, loaded_ = 0;
+  std::size_t dead_in_run_ = 0; // bits of a pack's number in its run that are not alive before
   std::size_t fetched_at_once_; // runs
   Vector<Run> stored_;
   Vector<Stage<Real>> stages_;
@@ -230,6 +258,7 @@ public:
     next_ = 0;
     if (sweep.is_wide) {
       const Operator &op = operators_[sweep.operators.front()];
+      target_.clear_rest();
       wide_.emplace(op, target_.bit_count, target_.alive);
       target_.alive |= op.moved_mask();
       part_count_ = wide_->task_count();
@@ -291,7 +320,7 @@ void run_sweeps(Team<Real> &team, const Vector<Sweep> &sweeps, int thread_count,
   if (thread_count <= 1) {
     std::optional<Buffer<Pack<Real>>> scratch;
     if (scratch_packs != 0)
-      scratch.emplace(scratch_packs);
+      scratch.emplace(scratch_packs, Contents::anything);
     for (const Sweep &sweep : sweeps) {
       if (team.is_cancelled())
         return;
@@ -302,7 +331,7 @@ void run_sweeps(Team<Real> &team, const Vector<Sweep> &sweeps, int thread_count,
   }
   Vector<Buffer<Pack<Real>>> scratch;
   for (int thread = 0; thread < thread_count; ++thread)
-    scratch.emplace_back(scratch_packs);
+    scratch.emplace_back(scratch_packs, Contents::anything);
   std::optional<std::barrier<>> barrier;
   // Of thread 0; the others read them behind the barrier.
   std::exception_ptr failure;

@@ -6,14 +6,28 @@
 #include "state.hpp"
 #include "vector.hpp"
 
+#include <atomic>
+
 namespace openbraket {
 
-// A state that sweeps run on. Amplitudes with bits outside `alive` are zero, and what they lie in
-// may be memory that nobody has touched: sweeps leave it alone.
+// A state that sweeps run on. Amplitudes with bits outside `alive` are zero; the memory that they
+// lie in, the rest, is not touched by sweeps, and unless `is_rest_zero` it may hold anything.
 template <typename Real> struct Target {
   Pack<Real> *packs;
   int bit_count;
   Mask &alive;
+  std::atomic<bool> &is_rest_zero;
+
+  void clear_rest() const {
+    if (is_rest_zero)
+      return;
+    const std::size_t dead = ((bit(bit_count) - 1) & ~alive) >> lane_bits<Real>;
+    const std::size_t count = std::size_t(1) << (bit_count - lane_bits<Real>);
+    for (std::size_t k = 0; k < count && dead != 0; ++k)
+      if ((k & dead) != 0)
+        packs[k] = {Lanes<Real>::zero(), Lanes<Real>::zero()};
+    is_rest_zero = true;
+  }
 };
 
 // Apply fused operators; false if cancelled half-way.
