@@ -17,7 +17,7 @@ from support.tasks import BUCKET, SV1, TERMINAL, WAIT_S, long_action, task_reque
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from braket.aws import AwsDevice, AwsSession
-    from braket.circuits import Circuit
+    from braket.circuits import Circuit, Observable
 
 CATALOGUE = Catalogue()
 DEVICES = CATALOGUE.search()
@@ -208,8 +208,8 @@ def test_operator_s_mistakes_are_named(service, arguments, message):
 def test_sdk_emulates_every_qpu_from_its_document(make_session, device):
     emulator = AwsDevice(device.arn, aws_session=make_session(device.regions[0])).emulator()
     graph = device.capabilities["paradigm"]["connectivity"]["connectivityGraph"]
-    a = int(min(graph, default="0", key=int))
-    b = int(min(graph.get(str(a), ["1"]), key=int))
+    a = int(min(graph, key=int))
+    b = int(min(graph[str(a)], key=int))
     native = {"AQT": ("prx", "xx"), "IonQ": ("gpi2", "zz"), "IQM": ("prx", "cz")}
     single, double = native.get(device.provider_name, ("rx", "cz"))
     box = Circuit()
@@ -219,3 +219,6 @@ def test_sdk_emulates_every_qpu_from_its_document(make_session, device):
     circuit = Circuit().add_verbatim_box(box)
     counts = emulator.run(circuit, shots=shots).result().measurement_counts
     assert sum(counts.values()) == shots
+    valued = Circuit().add_verbatim_box(box).expectation(Observable.Z(), target=a)
+    result = emulator.run(valued, shots=shots).result()
+    assert -1 <= result.values[0] <= 1
