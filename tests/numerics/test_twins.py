@@ -15,6 +15,7 @@ from openbraket.runners.twins import machine_of
 from openbraket.runners.twins.debias import histogram, sharpened
 from openbraket.runners.twins.machine import Run
 from openbraket.runners.twins.readout import misread
+from support.chi_square import chi_square_p
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -230,13 +231,102 @@ def test_reset_by_feedback_leaves_the_errors_of_its_readout():
     assert bits.mean() == pytest.approx(wanted, abs=0.004 + SIX_SIGMAS * math.sqrt(wanted / shots))
 
 
-def test_feedback_that_needs_an_exchange_is_refused():
-    from openbraket.base.errors import ProgramError
+def random_feedback(generator, qubit_count, length):
+    """Return operations: a name, its angles and qubits; keys as last angles."""
+    keys = 0
+    lines = [("h", (), (q,)) for q in range(qubit_count)]
+    for _ in range(length):
+        a, b = (int(q) for q in generator.permutation(qubit_count)[:2])
+        theta, phi = (round(float(angle), 3) for angle in generator.uniform(0, 6, 2))
+        kind = int(generator.integers(7))
+        if kind == 0 and keys < 4:
+            lines.append(("measure_ff", (keys,), (a,)))
+            keys += 1
+        elif kind == 1 and keys:
+            lines.append(("cc_prx", (theta, phi, int(generator.integers(keys))), (a,)))
+        elif kind < 4:
+            lines.append((("h", "s", "rx")[int(generator.integers(3))], (theta,), (a,)))
+        else:
+            lines.append((("cnot", "swap", "iswap")[kind - 4], (), (a, b)))
+    return [(name, () if name in {"h", "s"} else angles, on) for name, angles, on in lines]
 
-    pairs = "".join(f"cz q[{a}], q[{b}];" for a in range(6) for b in range(a))
-    source = f"OPENQASM 3; bit[6] b; qubit[6] q; {pairs} measure_ff(0) q[0]; b = measure q;"
-    with pytest.raises(ProgramError, match=r"has disconnected qubits .* are not exchanged"):
-        feedback(source, 10)
+
+def feedback_distribution(lines, qubit_count):
+    """Follow every outcome of every measurement: the slow definition."""
+    branches = {(): np.eye(2**qubit_count)[0].reshape((2,) * qubit_count).astype(complex)}
+    for name, values, on in lines:
+        if name == "measure_ff":
+            split = {}
+            for outcomes, state in branches.items():
+                for bit in (0, 1):
+                    kept = np.zeros_like(state)
+                    place = (slice(None),) * on[0] + (bit,)
+                    kept[place] = state[place]
+                    split[*outcomes, bit] = kept
+            branches = split
+            continue
+        is_conditional = name == "cc_prx"
+        matrix = np.array(GATES["prx" if is_conditional else name].matrix(*values[:2]))
+        for outcomes, state in branches.items():
+            if is_conditional and not outcomes[values[2]]:
+                continue
+            moved = np.moveaxis(state, on, range(len(on)))
+            turned = (matrix @ moved.reshape(len(matrix), -1)).reshape(moved.shape)
+            branches[outcomes] = np.moveaxis(turned, range(len(on)), on)
+    return sum(np.abs(state.ravel()) ** 2 for state in branches.values())
+
+
+def written(lines, qubit_count):
+    calls = []
+    for name, values, on in lines:
+        arguments = f"({', '.join(map(str, values))})" if values else ""
+        calls.append(f"{name}{arguments} {', '.join(f'q[{qubit}]' for qubit in on)};")
+    head = f"OPENQASM 3; bit[{qubit_count}] b; qubit[{qubit_count}] q;"
+    return "\n".join([head, *calls, "b = measure q;"])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_feedback_is_compiled_to_the_same_distribution(seed):
+    shots = 20_000
+    qubit_count = 3 + seed % 3
+    lines = random_feedback(np.random.default_rng(seed), qubit_count, 25)
+    readings = feedback(written(lines, qubit_count), shots, noise="off")
+    # What was compiled is a program of the device, and does the same on its own.
+    again = feedback(readings.source, shots, noise="off")
+    wanted = feedback_distribution(lines, qubit_count)
+    for found in (readings, again):
+        numbers = found.bits @ (1 << np.arange(qubit_count)[::-1])
+        assert chi_square_p(np.bincount(numbers, minlength=2**qubit_count), wanted) > 1e-9
+
+
+def test_feedback_exchanges_qubits_on_the_way():
+    triangle = "cnot q[0], q[1]; cnot q[1], q[2]; cnot q[2], q[0];"
+    source = (
+        "OPENQASM 3; bit[3] b; qubit[3] q; h q[0]; measure_ff(0) q[0];"
+        f"cc_prx(3.141592653589793, 0, 0) q[2]; {triangle} b = measure q;"
+    )
+    bits = feedback(source, 500, noise="off").bits
+    # 000 or 101 goes through 111 to 110.
+    assert {"".join(map(str, row)) for row in bits} == {"000", "110"}
+
+
+def test_rotation_about_z_passes_a_measurement_and_a_conditional_gate():
+    source = (
+        "OPENQASM 3; bit[2] b; qubit[2] q; h q[0]; measure_ff(0) q[1];"
+        "cc_prx(3.141592653589793, 0, 0) q[0]; h q[0]; b = measure q;"
+    )
+    assert not feedback(source, 100, noise="off").bits.any()
+
+
+def test_barrier_of_a_program_with_feedback_is_kept():
+    source = (
+        "OPENQASM 3; bit[2] b; qubit[2] q; x q[0]; barrier q; x q[0]; measure_ff(0) q[0];"
+        "cc_prx(3.141592653589793, 0, 0) q[1]; b = measure q;"
+    )
+    readings = feedback(source, 100, noise="off")
+    assert readings.source.count("prx(1.0*pi,") == 3
+    assert readings.source.count("barrier $") == 1
+    assert not readings.bits.any()
 
 
 def test_sharpening_is_a_vote_of_variants():

@@ -6,6 +6,7 @@ import it.
 
 from openbraket.compilation.compiled import Compiled
 from openbraket.compilation.compiler import compile_circuit
+from openbraket.compilation.feedback import CompiledFeedback, compile_feedback
 from openbraket.compilation.target import Target
 
-__all__ = ["Compiled", "Target", "compile_circuit"]
+__all__ = ["Compiled", "CompiledFeedback", "Target", "compile_circuit", "compile_feedback"]

@@ -1,7 +1,7 @@
 """Compile a circuit: lower, fuse, place, route, synthesize."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
 from openbraket.base.errors import LimitError, ProgramError
@@ -21,6 +21,10 @@ from openbraket.compilation.target import Target
 _LOG_FIDELITY_MIN: Final = -690.0
 
 
+# Told where each part starts, and the physical qubit of each position there.
+Visit = Callable[[int, Sequence[int]], None]
+
+
 class _Placed(NamedTuple):
     """Where the program's positions are on the device, first and last, and what it took."""
 
@@ -30,8 +34,9 @@ class _Placed(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Operations between barriers and edges of verbatim boxes."""
+    """Operations between barriers, edges of verbatim boxes and other cuts."""
 
+    start: int  # index of the first
     steps: list[Step]
     is_verbatim: bool
     barriers: list[tuple[int, ...]]  # in front of it, on positions
@@ -65,17 +70,66 @@ def compile_circuit(
         LimitError: If the circuit has more qubits than the device can connect, or an operation
             acts on more than `lowering.WIDE_QUBITS_MAX` qubits.
     """
+    return compile_visited(
+        circuit,
+        target,
+        Emitter(target),
+        is_rewiring_disabled=is_rewiring_disabled,
+        seed=seed,
+        thread_count=thread_count,
+    )
+
+
+def compile_visited(
+    circuit: Circuit,
+    target: Target,
+    emitter: Emitter,
+    *,
+    cuts: Collection[int] = (),
+    left_out: Collection[int] = (),
+    visit: Visit | None = None,
+    is_rewiring_disabled: bool = False,
+    seed: int = 0,
+    thread_count: int = 1,
+) -> Compiled:
+    """Return what `compile_circuit` does, with someone else's gates put in on the way.
+
+    Args:
+        circuit: The circuit.
+        target: The device.
+        emitter: Takes the gates.
+        cuts: Indices of operations across which nothing is merged or reordered.
+        left_out: Indices of operations that `visit` writes; each must stand alone between cuts.
+        visit: Called at each cut with its index and the physical qubit of each position.
+        is_rewiring_disabled: As of `compile_circuit`.
+        seed: As of `compile_circuit`.
+        thread_count: As of `compile_circuit`.
+
+    Returns:
+        The compiled circuit.
+
+    Raises:
+        ProgramError: As `compile_circuit`.
+        LimitError: As `compile_circuit`.
+    """
     _check(circuit)
-    parts = _parts(circuit)
-    emitter = Emitter(target)
+    parts = [
+        part._replace(steps=[]) if part.start in left_out else part
+        for part in _parts(circuit, cuts)
+    ]
+    visit = visit or _visit_nothing
     if is_rewiring_disabled or circuit.boxes:
         _check_wiring(circuit, target)
-        placed = _compile_in_place(circuit, parts, emitter)
+        placed = _compile_in_place(circuit, parts, emitter, visit)
     else:
-        placed = _compile_routed(circuit, target, parts, emitter, seed, thread_count)
+        placed = _compile_routed(circuit, target, parts, emitter, visit, seed, thread_count)
     emitter.finish()
     is_verbatim = bool(circuit.boxes) and all(part.is_verbatim or not part.steps for part in parts)
     return _assemble(circuit, target, emitter, placed, is_verbatim=is_verbatim)
+
+
+def _visit_nothing(_start: int, _where: Sequence[int]) -> None:
+    """Put nothing in."""
 
 
 def _check(circuit: Circuit) -> None:
@@ -113,14 +167,14 @@ def _check_wiring(circuit: Circuit, target: Target) -> None:
             )
 
 
-def _parts(circuit: Circuit) -> list[_Part]:
-    """Cut a circuit at its barriers and at the edges of its verbatim boxes.
+def _parts(circuit: Circuit, others: Collection[int]) -> list[_Part]:
+    """Cut a circuit at its barriers, at the edges of its verbatim boxes and where else is wanted.
 
     The rotations to the basis of its observables follow.
     """
     steps = steps_of(circuit.operations)
     edges = {edge for box in circuit.boxes for edge in box}
-    cuts = sorted({0, len(steps), *edges, *(index for index, _ in circuit.barriers)})
+    cuts = sorted({0, len(steps), *edges, *others, *(index for index, _ in circuit.barriers)})
     starts = {start for start, _ in circuit.boxes}
     stops = {stop for _, stop in circuit.boxes}
     parts = []
@@ -132,24 +186,25 @@ def _parts(circuit: Circuit) -> list[_Part]:
             is_inside = True
         stop = cuts[k + 1] if k + 1 < len(cuts) else start
         barriers = [positions for index, positions in circuit.barriers if index == start]
-        parts.append(_Part(steps[start:stop], is_inside and start != stop, barriers))
-    rotations = measurement_steps(circuit)
-    if parts[-1].is_verbatim:
-        parts.append(_Part(rotations, False, []))
-    else:
-        parts[-1].steps.extend(rotations)
-        if len(parts) > 1 and not parts[-1].barriers and not parts[-2].is_verbatim:
-            last = parts.pop()
-            parts[-1].steps.extend(last.steps)
-    return [part for part in parts if part.steps or part.barriers]
+        parts.append(_Part(start, steps[start:stop], is_inside and start != stop, barriers))
+    last = parts[-1]  # behind all operations
+    last.steps.extend(measurement_steps(circuit))
+    is_cut = last.start in others or last.start - 1 in others
+    if len(parts) > 1 and not last.barriers and not parts[-2].is_verbatim and not is_cut:
+        parts.pop()
+        parts[-1].steps.extend(last.steps)
+    return [part for part in parts if part.steps or part.barriers or part.start in others]
 
 
-def _compile_in_place(circuit: Circuit, parts: Sequence[_Part], emitter: Emitter) -> _Placed:
+def _compile_in_place(
+    circuit: Circuit, parts: Sequence[_Part], emitter: Emitter, visit: Visit
+) -> _Placed:
     """Decompose a circuit on the physical qubits that it names."""
     qubits = list(circuit.qubits)
     for part in parts:
         for positions in part.barriers:
             emitter.bar(tuple(qubits[p] for p in positions))
+        visit(part.start, qubits)
         if part.is_verbatim:
             for step in part.steps:
                 name = GATES_BY_CODE[step.code].name
@@ -168,6 +223,7 @@ def _compile_routed(
     target: Target,
     parts: Sequence[_Part],
     emitter: Emitter,
+    visit: Visit,
     seed: int,
     thread_count: int,
 ) -> _Placed:
@@ -175,20 +231,23 @@ def _compile_routed(
     count = circuit.qubit_count
     if target.couplings is None:
         _check_width(count, len(target.qubits))
-        return _compile_anywhere(circuit, target, parts, emitter)
+        return _compile_anywhere(circuit, target, parts, emitter, visit)
     graph = Graph.of(target)
     _check_width(count, len(graph.qubits))
     router = Router(graph, count, seed=seed, thread_count=thread_count)
     where: list[int] = []
-    if len(parts) > 1 or circuit.barriers:
+    start: list[int] = []
+    if len(parts) > 1 or circuit.barriers or visit is not _visit_nothing:
         items = [item for part in parts for item in items_of(part.steps)]
         whole = simplify(items, count, renames=True)
-        where = router.layout(group_blocks(whole.items, whole.weyl))
-    start: list[int] = []
+        start = where = router.layout(group_blocks(whole.items, whole.weyl))
     swap_count = 0
     for part in parts:
         for positions in part.barriers:
             emitter.bar(tuple(graph.qubits[where[p]] for p in positions))
+        visit(part.start, [graph.qubits[q] for q in where])
+        if not part.steps:
+            continue
         simplified = simplify(items_of(part.steps), count, renames=True)
         routed = router.route(group_blocks(simplified.items, simplified.weyl), where)
         swap_count += routed.swap_count
@@ -198,13 +257,13 @@ def _compile_routed(
             Item(tuple(graph.qubits[q] for q in item.qubits), item.matrix) for item in routed.items
         ]
         emitter.add(merge(items))
-    if not parts:
-        start = where = list(range(count))
+    start = start or where or list(range(count))
+    where = where or start
     return _Placed([graph.qubits[q] for q in start], [graph.qubits[q] for q in where], swap_count)
 
 
 def _compile_anywhere(
-    circuit: Circuit, target: Target, parts: Sequence[_Part], emitter: Emitter
+    circuit: Circuit, target: Target, parts: Sequence[_Part], emitter: Emitter, visit: Visit
 ) -> _Placed:
     """Compile for a device that couples every pair."""
     start = list(target.qubits[: circuit.qubit_count])
@@ -212,6 +271,7 @@ def _compile_anywhere(
     for part in parts:
         for positions in part.barriers:
             emitter.bar(tuple(where[p] for p in positions))
+        visit(part.start, where)
         simplified = simplify(items_of(part.steps), len(where), renames=True)
         emitter.add([Item(tuple(where[q] for q in i.qubits), i.matrix) for i in simplified.items])
         where = [where[wire] for wire in simplified.wires]

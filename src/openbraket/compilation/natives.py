@@ -152,6 +152,16 @@ class Emitter:
         self.fence(gate.qubits, is_whole=True)
         self.gates.append(gate)
 
+    def settle(self, qubit: int) -> float:
+        """Write out what waits on a qubit but a rotation about z, which commutes with reading.
+
+        Returns:
+            The angle of the rotation that still waits.
+        """
+        self._flush(qubit, is_whole=False)
+        rest = self._waiting.get(qubit)
+        return 0.0 if rest is None else cmath.phase(complex(rest[1, 1] * rest[0, 0].conjugate()))
+
     def finish(self) -> None:
         """Write out what waits; rotations about z before the measurement are dropped."""
         self.fence(list(self._waiting), is_whole=False)

@@ -271,8 +271,7 @@ def _check_feedback(
     circuit = program.circuit
     check(circuit)
     check_results(circuit, shots=shots, rules=rules)
-    # The twin keeps each outcome in a qubit of its own.
-    need = memory.of_width(circuit.qubit_count + len(program.measurements))
+    need = memory.feedback(program)
     memory.check(circuit, need)
     return Checked(
         OPENQASM_TYPE, circuit.qubit_count, need.width, len(circuit.operations), need.memory_bytes

@@ -5,6 +5,8 @@ from typing import Final
 
 from openbraket.base.errors import LimitError
 from openbraket.circuits.circuit import Circuit
+from openbraket.circuits.deferred import defer
+from openbraket.circuits.dynamic import FeedbackCircuit
 from openbraket.circuits.gradients import gradient_state_count
 from openbraket.circuits.memory import (
     density_matrix_bytes,
@@ -17,7 +19,7 @@ from openbraket.circuits.noisy_parts import plan_noisy, trajectory_bytes
 from openbraket.circuits.precision import Precision
 from openbraket.circuits.reductions import plan_circuit
 from openbraket.programs.rules import Rules
-from openbraket.programs.twin_size import twin_width
+from openbraket.programs.twin_size import TwinWidth, twin_width
 
 # Names of `devices.backends`, which this layer does not import.
 TWIN_BACKEND: Final = "qpu_twin"
@@ -82,8 +84,25 @@ class Memory:
             return self._noisy(circuit, shots, circuit.qubit_count, rest)
         return self.of_width(circuit.qubit_count)
 
-    def _twin(self, width: int) -> Need:
-        """Return what a twin needs, which samples on state vectors and keeps copies of them."""
+    def feedback(self, program: FeedbackCircuit) -> Need:
+        """Return what a twin needs that keeps each measured bit of a program in a qubit."""
+        deferred = defer(program)
+        boxed = replace(deferred.circuit, boxes=program.circuit.boxes)
+        return self._twin(twin_width(boxed, self.rules, deferred.classical))
+
+    def _twin(self, width: TwinWidth) -> Need:
+        """Return what a twin needs, which samples on state vectors and keeps copies of them.
+
+        Where parts that routing may join would need too much together, as much as there is: they
+        run if routing leaves them apart.
+        """
+        for together in range(width.most, width.least, -1):
+            need = self._sampled(together)
+            if need.memory_bytes <= self.memory_bytes_max:
+                return need
+        return self._sampled(width.least)
+
+    def _sampled(self, width: int) -> Need:
         need = self.of_width(width)
         if not width:
             return need

@@ -524,7 +524,44 @@ def test_qpu_takes_feedback_where_the_task_asks_for_it():
     checked = check(source, device=garnet, is_experimental=True)
     # The twin keeps the outcome in a qubit of its own, beside the program's two.
     assert (checked.qubit_count, checked.width, checked.is_dynamic) == (2, 3, False)
+    pair = check(
+        source.replace("b[0]", "cnot q[0], q[1]; b[0]", 1), device=garnet, is_experimental=True
+    )
+    assert pair.width == 5  # and two for routing
     assert "experimental capability" in refusal(source, device=garnet)
+
+
+EMERALD = Catalogue().get("arn:aws:braket:eu-north-1::device/qpu/iqm/Emerald")
+
+
+def chains(count, length):
+    """Return rotated chains that share no qubit, of which none is Clifford."""
+    steps = "".join(
+        f"cnot q[{start + k}], q[{start + k + 1}]; "
+        for start in range(0, count * length, length)
+        for k in range(length - 1)
+    )
+    return f"qubit[{count * length}] q; rx(0.3) q; {steps}rx(0.3) q;"
+
+
+def test_parts_of_a_twin_s_program_are_simulated_apart():
+    checked = check(chains(18, 3), device=EMERALD)
+    # Routing may join parts: all the memory there is stands by for that.
+    assert checked.qubit_count == 54
+    assert 16 < checked.width < 54
+    assert check("qubit[54] q; rx(0.3) q;", device=EMERALD).width == 1
+    ions = Catalogue().get("arn:aws:braket:us-east-1::device/qpu/ionq/Forte-1")
+    assert check(chains(6, 6), device=ions).width == 6
+    with pytest.raises(LimitError, match="uses 54 qubits and needs"):
+        check(chains(1, 54), device=EMERALD)
+
+
+def test_reset_by_feedback_runs_on_every_qubit():
+    resets = "".join(
+        f"measure_ff({k}) q[{k}]; cc_prx(3.141592653589793, 0, {k}) q[{k}]; " for k in range(54)
+    )
+    source = f"bit[54] b; qubit[54] q; rx(0.3) q; {resets}b = measure q;"
+    assert check(source, device=EMERALD, is_experimental=True).width == 2
 
 
 def noisy(qubit_count, result=""):

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from openbraket.compilation import Compiled, Target, compile_circuit
+from openbraket.circuits.deferred import defer
+from openbraket.compilation import (
+    Compiled,
+    CompiledFeedback,
+    Target,
+    compile_circuit,
+    compile_feedback,
+)
 from openbraket.devices.calibration import Calibration, read_calibration
 from openbraket.devices.noise import add_noise
 from openbraket.programs.twin_size import ROUTING_QUBITS
-from openbraket.runners.twins.feedback import defer, lower_feedback
+from openbraket.runners.twins.feedback import misread_bits
 from openbraket.runners.twins.readout import misread
 from openbraket.simulators.noisy import simulate
 
@@ -43,7 +50,7 @@ class Readings:
 
     Attributes:
         bits: What was read, uint8, shape (shots, measured qubits), in the order of the program.
-        compiled: The compiled program; None for one with feedback.
+        compiled: The compiled program, without its measurements for feedback.
         source: The compiled program as the provider writes it.
         readout_s: Duration of the readout, in seconds.
         qubit_count: Number of qubits of the device.
@@ -51,7 +58,7 @@ class Readings:
     """
 
     bits: NDArray[np.uint8]
-    compiled: Compiled | None
+    compiled: Compiled
     source: str
     readout_s: float
     qubit_count: int
@@ -128,35 +135,50 @@ class TwinMachine:
             As `run`.
 
         Raises:
-            ProgramError: As `run`; also where qubits would have to be exchanged on the way.
+            ProgramError: As `run`.
             LimitError: If the program does not fit; each measurement for feedback counts as a
                 qubit.
         """
-        lowered = lower_feedback(program, self.target, keeps_qubits=run.keeps_qubits)
-        deferred = defer(lowered.program, self.calibration, is_noisy=run.noise != "off")
-        bits = self._measure(deferred.circuit, run, classical=deferred.classical)
-        return self._readings(bits, None, lowered.source)
+        compiled = self._compile_feedback(program, keeps_qubits=run.keeps_qubits)
+        deferred = defer(compiled.program)
+        if run.noise != "off":
+            deferred = misread_bits(deferred, compiled.program, self.calibration)
+        bits = self._measure(deferred.circuit, run, classical=frozenset(deferred.classical))
+        return self._readings(bits, compiled.compiled, compiled.source())
 
     def _compile(self, circuit: Circuit, *, keeps_qubits: bool) -> Compiled:
-        """Compile a program to about as many qubits as it has, which is what was admitted.
-
-        Routing may lead qubits through others, which are then simulated, too. Where these are more
-        than `ROUTING_QUBITS` the program is compiled again, to a connected region of its own size.
-        """
+        """Compile a program to about as many qubits as it has, which is what was admitted."""
         target = self.target
         compiled = compile_circuit(circuit, target, is_rewiring_disabled=keeps_qubits)
+        smaller = self._smaller(circuit, compiled, keeps_qubits=keeps_qubits)
+        return compiled if smaller is None else compile_circuit(circuit, smaller)
+
+    def _compile_feedback(
+        self, program: FeedbackCircuit, *, keeps_qubits: bool
+    ) -> CompiledFeedback:
+        """Compile a program with feedback; the rest as `_compile`."""
+        found = compile_feedback(program, self.target, is_rewiring_disabled=keeps_qubits)
+        smaller = self._smaller(program.circuit, found.compiled, keeps_qubits=keeps_qubits)
+        return found if smaller is None else compile_feedback(program, smaller)
+
+    def _smaller(
+        self, circuit: Circuit, compiled: Compiled, *, keeps_qubits: bool
+    ) -> Target | None:
+        """Return a connected region of a program's own size where it must be compiled again.
+
+        Routing may lead qubits through others, which are then simulated, too: that is so where
+        these are more than `ROUTING_QUBITS`.
+        """
+        target = self.target
         count_max = circuit.qubit_count + ROUTING_QUBITS
         is_bound = keeps_qubits or circuit.boxes or target.couplings is None
         if is_bound or compiled.circuit.qubit_count <= count_max:
-            return compiled
+            return None
         region = _region(target, compiled.initial_layout.values(), circuit.qubit_count)
         inside = {(a, b) for a, b in target.couplings or () if a in region and b in region}
-        smaller = replace(target, qubits=tuple(sorted(region)), couplings=frozenset(inside))
-        return compile_circuit(circuit, smaller)
+        return replace(target, qubits=tuple(sorted(region)), couplings=frozenset(inside))
 
-    def _readings(
-        self, bits: NDArray[np.uint8], compiled: Compiled | None, source: str
-    ) -> Readings:
+    def _readings(self, bits: NDArray[np.uint8], compiled: Compiled, source: str) -> Readings:
         own = self.calibration
         return Readings(bits, compiled, source, own.readout_s, len(own.qubits))
 

@@ -46,10 +46,8 @@ def provider_metadata(provider_name: str, readings: Readings) -> dict[str, Any] 
             return None
 
 
-def _native_quil(readings: Readings) -> dict[str, Any] | None:
+def _native_quil(readings: Readings) -> dict[str, Any]:
     compiled = readings.compiled
-    if compiled is None:
-        return None
     shot_s = compiled.duration_s + readings.readout_s
     return {
         "finalRewiring": compiled.final_rewiring(readings.qubit_count),
