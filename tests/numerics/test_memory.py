@@ -1,11 +1,18 @@
 """Admission's estimate against what a simulation takes."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
 from openbraket.circuits.memory import state_vector_bytes
+from openbraket.devices import Catalogue
+from openbraket.programs.check import check_program
+from openbraket.programs.openqasm import parse_circuit
+from openbraket.simulators import noisy
+
+DM1 = Catalogue().get("arn:aws:braket:::device/quantum-simulator/amazon/dm1")
 
 SIMULATION = """
 import sys
@@ -77,3 +84,23 @@ def test_many_matrices_take_little_more_than_themselves(core, kind):
     arguments = [sys.executable, "-c", MATRICES, name, kind]
     found = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert float(found.stdout) <= 2
+
+
+@pytest.mark.parametrize("gate", ["h q;", "rx(0.3) q;"])
+@pytest.mark.parametrize("noise", ["depolarizing(0.01)", "amplitude_damping(0.1)"])
+@pytest.mark.parametrize("qubit_count", [3, 9, 12, 16, 17])
+def test_noisy_program_runs_in_the_memory_that_it_was_admitted_with(qubit_count, gate, noise):
+    chain = "".join(f"cnot q[{k}], q[{k + 1}]; " for k in range(qubit_count - 1))
+    source = (
+        f"OPENQASM 3; qubit[{qubit_count}] q; {gate} {chain}\n"
+        f"#pragma braket noise {noise} q\n{gate} {chain}"
+    )
+    action = {
+        "braketSchemaHeader": {"name": "braket.ir.openqasm.program", "version": "1"},
+        "source": source,
+    }
+    checked = check_program(json.dumps(action), DM1, shots=50, memory_bytes_max=1 << 30)
+    bits = noisy.simulate(
+        parse_circuit(source), shots=50, seed=1, memory_bytes=checked.memory_bytes
+    ).measurements
+    assert bits.shape == (50, qubit_count)

@@ -113,7 +113,7 @@ def choose(circuit: Circuit, plan: Plan | None, *, shots: int, memory_bytes: int
     if fits and circuit.qubit_count < NOISY_REDUCED_QUBITS_MIN:
         return "density_matrix"
     sampled = trajectories.assess(circuit, shots)
-    if sampled is not None and memory_bytes is not None:
+    if sampled is not None and sampled.width and memory_bytes is not None:
         state_bytes = state_vector_bytes(sampled.width, is_single=True)
         sampled = sampled if state_bytes <= memory_bytes else None
     if fits:
