@@ -270,11 +270,20 @@ class RydbergState:
             False if the monitor cancelled, which leaves the state undefined.
         """
 
-    def amplitudes(self) -> NDArray[np.complex128]:
-        """Return a copy of all amplitudes, shape (2^n,)."""
+    def amplitudes(self) -> NDArray[np.complex128 | np.complex64]:
+        """Return a copy of all amplitudes, shape (2^n,), in the precision of the state."""
 
-    def assign(self, amplitudes: NDArray[np.complex128]) -> None:
+    def assign(self, amplitudes: NDArray[np.complex128 | np.complex64]) -> None:
         """Set all amplitudes, shape (2^n,)."""
+
+    def exchange(self, amplitudes: NDArray[np.complex128 | np.complex64]) -> None:
+        """Exchange all amplitudes for those of an array of the same precision, in place."""
+
+    def distance(self, amplitudes: NDArray[np.complex128 | np.complex64]) -> float:
+        """Return the norm of the difference to other amplitudes."""
+
+    def norm(self) -> float:
+        """Return <ψ|ψ>."""
 
     def sample(self, draws: NDArray[np.float64], *, thread_count: int) -> NDArray[np.uint64]:
         """Return the configuration that each of the ascending numbers in [0, 1) falls on."""
@@ -334,14 +343,23 @@ class BlockadeState:
             False if the monitor cancelled, which leaves the state undefined.
         """
 
-    def amplitudes(self) -> NDArray[np.complex128]:
-        """Return a copy of the amplitudes, in the order of `configurations`."""
+    def amplitudes(self) -> NDArray[np.complex128 | np.complex64]:
+        """Return a copy of the amplitudes in their precision, in the order of `configurations`."""
 
-    def assign(self, amplitudes: NDArray[np.complex128]) -> None:
+    def assign(self, amplitudes: NDArray[np.complex128 | np.complex64]) -> None:
         """Set the amplitudes, in the order of `configurations`."""
 
-    def probabilities(self) -> NDArray[np.float64]:
-        """Return the squared absolute values of the amplitudes."""
+    def exchange(self, amplitudes: NDArray[np.complex128 | np.complex64]) -> None:
+        """Exchange all amplitudes for those of an array of the same precision, in place."""
+
+    def distance(self, amplitudes: NDArray[np.complex128 | np.complex64]) -> float:
+        """Return the norm of the difference to other amplitudes."""
+
+    def norm(self) -> float:
+        """Return <ψ|ψ>."""
+
+    def sample(self, draws: NDArray[np.float64]) -> NDArray[np.uint64]:
+        """Return the configuration that each of the ascending numbers in [0, 1) falls on."""
 
 class BlockadeStateSingle(BlockadeState):
     """The same in single precision."""

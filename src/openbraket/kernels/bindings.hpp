@@ -19,6 +19,11 @@ template <typename T> std::span<const T> span_of(const Column<T> &column) {
   return {column.data(), column.size()};
 }
 
+// Written to in place, so never a converted copy.
+template <typename T>
+using MutableColumn =
+    nanobind::ndarray<T, nanobind::ndim<1>, nanobind::c_contig, nanobind::device::cpu>;
+
 template <typename T, typename Allocator>
 nanobind::ndarray<nanobind::numpy, T> numpy_array(std::vector<T, Allocator> &&values,
                                                   std::vector<std::size_t> shape) {

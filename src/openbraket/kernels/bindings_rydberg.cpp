@@ -12,10 +12,41 @@ namespace nb = nanobind;
 namespace openbraket {
 namespace {
 
+template <typename Real, typename State> void bind_amplitudes(nb::class_<State> &kind) {
+  using Amplitude = std::complex<Real>;
+  kind.def("amplitudes",
+           [](const State &state) {
+             std::vector<Amplitude> out;
+             {
+               const nb::gil_scoped_release release;
+               out = state.amplitudes();
+             }
+             const std::size_t size = out.size();
+             return numpy_array(std::move(out), {size});
+           })
+      .def(
+          "assign",
+          [](State &state, Column<Amplitude> amplitudes) { state.assign(span_of(amplitudes)); },
+          nb::arg("amplitudes"))
+      .def(
+          "exchange",
+          [](State &state, MutableColumn<Amplitude> amplitudes) {
+            state.exchange({amplitudes.data(), amplitudes.size()});
+          },
+          nb::arg("amplitudes").noconvert())
+      .def(
+          "distance",
+          [](const State &state, Column<Amplitude> amplitudes) {
+            return state.distance(span_of(amplitudes));
+          },
+          nb::arg("amplitudes"))
+      .def("norm", &State::norm, nb::call_guard<nb::gil_scoped_release>());
+}
+
 template <typename Real> void bind_full(nb::module_ &m, const char *name) {
   using S = RydbergState<Real>;
-  nb::class_<S>(m, name)
-      .def(
+  nb::class_<S> kind(m, name);
+  kind.def(
           "__init__",
           [](S *self, int atom_count, Column<double> interactions) {
             new (self) S(atom_count, span_of(interactions));
@@ -34,19 +65,6 @@ template <typename Real> void bind_full(nb::module_ &m, const char *name) {
           },
           nb::arg("mixings"), nb::arg("phases"), nb::arg("scales"), nb::arg("betas"), nb::kw_only(),
           nb::arg("thread_count"), nb::arg("monitor").none() = nb::none())
-      .def("amplitudes",
-           [](const S &state) {
-             const View<Real> view = state.view(1);
-             std::vector<Complex> out(state.amplitude_count());
-             for (std::size_t c = 0; c < out.size(); ++c)
-               out[c] = Complex(view.packs[c >> lane_bits<Real>].get(
-                   int(c & std::size_t(lane_count<Real> - 1))));
-             const std::size_t size = out.size();
-             return numpy_array(std::move(out), {size});
-           })
-      .def(
-          "assign", [](S &state, Column<Complex> amplitudes) { state.assign(span_of(amplitudes)); },
-          nb::arg("amplitudes"))
       .def(
           "sample",
           [](const S &state, Column<double> draws, int thread_count) {
@@ -59,12 +77,13 @@ template <typename Real> void bind_full(nb::module_ &m, const char *name) {
             return numpy_array(std::move(out), {size});
           },
           nb::arg("draws"), nb::kw_only(), nb::arg("thread_count"));
+  bind_amplitudes<Real>(kind);
 }
 
 template <typename Real> void bind_blockade(nb::module_ &m, const char *name) {
   using S = BlockadeState<Real>;
-  nb::class_<S>(m, name)
-      .def(
+  nb::class_<S> kind(m, name);
+  kind.def(
           "__init__",
           [](S *self, Column<std::uint64_t> blocked, Column<double> interactions,
              std::size_t configuration_count_max) {
@@ -90,20 +109,19 @@ template <typename Real> void bind_blockade(nb::module_ &m, const char *name) {
           },
           nb::arg("matrices"), nb::arg("is_descending"), nb::arg("betas"), nb::kw_only(),
           nb::arg("thread_count"), nb::arg("monitor").none() = nb::none())
-      .def("amplitudes",
-           [](const S &state) {
-             std::vector<Complex> out = state.amplitudes();
-             const std::size_t size = out.size();
-             return numpy_array(std::move(out), {size});
-           })
       .def(
-          "assign", [](S &state, Column<Complex> amplitudes) { state.assign(span_of(amplitudes)); },
-          nb::arg("amplitudes"))
-      .def("probabilities", [](const S &state) {
-        std::vector<double> out = state.probabilities();
-        const std::size_t size = out.size();
-        return numpy_array(std::move(out), {size});
-      });
+          "sample",
+          [](const S &state, Column<double> draws) {
+            std::vector<Mask> out;
+            {
+              const nb::gil_scoped_release release;
+              out = state.sample(span_of(draws));
+            }
+            const std::size_t size = out.size();
+            return numpy_array(std::move(out), {size});
+          },
+          nb::arg("draws"));
+  bind_amplitudes<Real>(kind);
 }
 
 void bind_chain(nb::module_ &m) {

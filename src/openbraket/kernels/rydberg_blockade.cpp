@@ -98,6 +98,7 @@ std::vector<Mask> blockade_configurations(std::span<const Mask> blocked, std::si
         out.push_back(out[i] | bit(int(k)));
       }
   }
+  out.shrink_to_fit();
   return out;
 }
 
@@ -237,27 +238,76 @@ bool BlockadeState<Real>::apply(const SweepColumns &sweeps, int thread_count, Mo
   return !monitor.is_cancelled.load();
 }
 
-template <typename Real> std::vector<Complex> BlockadeState<Real>::amplitudes() const {
-  std::vector<Complex> out(configurations_.size());
+template <typename Real> void BlockadeState<Real>::check_length(std::size_t length) const {
+  if (length != configurations_.size())
+    throw std::invalid_argument("the subspace has " + std::to_string(configurations_.size()) +
+                                " amplitudes, not " + std::to_string(length));
+}
+
+template <typename Real> std::vector<std::complex<Real>> BlockadeState<Real>::amplitudes() const {
+  std::vector<std::complex<Real>> out(configurations_.size());
   for (std::size_t i = 0; i < out.size(); ++i)
-    out[i] = Complex(re_[i], im_[i]);
+    out[i] = {re_[i], im_[i]};
   return out;
 }
 
-template <typename Real> void BlockadeState<Real>::assign(std::span<const Complex> amplitudes) {
-  if (amplitudes.size() != configurations_.size())
-    throw std::invalid_argument("the subspace has " + std::to_string(configurations_.size()) +
-                                " amplitudes");
+template <typename Real>
+void BlockadeState<Real>::assign(std::span<const std::complex<Real>> amplitudes) {
+  check_length(amplitudes.size());
   for (std::size_t i = 0; i < amplitudes.size(); ++i) {
-    re_[i] = Real(amplitudes[i].real());
-    im_[i] = Real(amplitudes[i].imag());
+    re_[i] = amplitudes[i].real();
+    im_[i] = amplitudes[i].imag();
   }
 }
 
-template <typename Real> std::vector<double> BlockadeState<Real>::probabilities() const {
-  std::vector<double> out(configurations_.size());
-  for (std::size_t i = 0; i < out.size(); ++i)
-    out[i] = double(re_[i]) * double(re_[i]) + double(im_[i]) * double(im_[i]);
+template <typename Real>
+void BlockadeState<Real>::exchange(std::span<std::complex<Real>> amplitudes) {
+  check_length(amplitudes.size());
+  for (std::size_t i = 0; i < amplitudes.size(); ++i) {
+    const std::complex<Real> mine(re_[i], im_[i]);
+    re_[i] = amplitudes[i].real();
+    im_[i] = amplitudes[i].imag();
+    amplitudes[i] = mine;
+  }
+}
+
+template <typename Real>
+double BlockadeState<Real>::distance(std::span<const std::complex<Real>> amplitudes) const {
+  check_length(amplitudes.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < amplitudes.size(); ++i) {
+    const double x = double(re_[i] - amplitudes[i].real());
+    const double y = double(im_[i] - amplitudes[i].imag());
+    sum += x * x + y * y;
+  }
+  return std::sqrt(sum);
+}
+
+template <typename Real> double BlockadeState<Real>::norm() const {
+  double sum = 0;
+  for (std::size_t i = 0; i < configurations_.size(); ++i)
+    sum += double(re_[i]) * double(re_[i]) + double(im_[i]) * double(im_[i]);
+  return sum;
+}
+
+template <typename Real>
+std::vector<Mask> BlockadeState<Real>::sample(std::span<const double> draws) const {
+  const double total = norm();
+  std::vector<Mask> out(draws.size());
+  std::size_t next = 0;
+  double sum = 0;
+  Mask last = 0; // the last configuration that can occur at all
+  for (std::size_t i = 0; i < configurations_.size() && next < draws.size(); ++i) {
+    const double value = double(re_[i]) * double(re_[i]) + double(im_[i]) * double(im_[i]);
+    if (value == 0)
+      continue;
+    sum += value;
+    last = configurations_[i];
+    while (next < draws.size() && draws[next] * total < sum)
+      out[next++] = last;
+  }
+  while (next < draws.size()) // what rounding left over
+    out[next++] = last;
   return out;
 }
 

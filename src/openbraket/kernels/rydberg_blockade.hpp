@@ -10,6 +10,7 @@
 #include "operators.hpp"
 #include "state.hpp"
 
+#include <complex>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -38,9 +39,17 @@ public:
   std::span<const Mask> configurations() const { return configurations_; }
 
   bool apply(const SweepColumns &sweeps, int thread_count, Monitor &monitor);
-  std::vector<Complex> amplitudes() const;
-  void assign(std::span<const Complex> amplitudes);
-  std::vector<double> probabilities() const;
+  std::vector<std::complex<Real>> amplitudes() const;
+  // Set every amplitude. This and the next two throw std::invalid_argument for another length.
+  void assign(std::span<const std::complex<Real>> amplitudes);
+  // Give every amplitude for another.
+  void exchange(std::span<std::complex<Real>> amplitudes);
+  // The norm of the difference to other amplitudes.
+  double distance(std::span<const std::complex<Real>> amplitudes) const;
+  // <psi|psi>.
+  double norm() const;
+  // For each of the ascending numbers in [0, 1), the configuration that it falls on.
+  std::vector<Mask> sample(std::span<const double> draws) const;
 
 private:
   struct Run {
@@ -52,6 +61,7 @@ private:
     std::vector<std::uint32_t> task_starts; // into runs; one entry more than tasks
   };
   void find_pairs();
+  void check_length(std::size_t length) const;
 
   std::vector<Mask> configurations_;
   std::vector<Atom> atoms_;

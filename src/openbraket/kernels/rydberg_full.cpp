@@ -147,13 +147,60 @@ RydbergState<Real>::RydbergState(int atom_count, std::span<const double> interac
     add_tile(std::max(lane_bits<Real>, std::min(low, tile_bits<Real> - high)), low, true);
 }
 
-template <typename Real> void RydbergState<Real>::assign(std::span<const Complex> amplitudes) {
-  if (amplitudes.size() != amplitude_count())
+template <typename Real> void RydbergState<Real>::check_length(std::size_t length) const {
+  if (length != amplitude_count())
     throw std::invalid_argument("a state of " + std::to_string(atom_count_) + " atoms has " +
-                                std::to_string(amplitude_count()) + " amplitudes");
+                                std::to_string(amplitude_count()) + " amplitudes, not " +
+                                std::to_string(length));
+}
+
+template <typename Real> std::vector<std::complex<Real>> RydbergState<Real>::amplitudes() const {
+  std::vector<std::complex<Real>> out(amplitude_count());
+  for (std::size_t c = 0; c < out.size(); ++c)
+    out[c] = packs_[c >> lane_bits<Real>].get(int(c & (lane_count<Real> - 1)));
+  return out;
+}
+
+template <typename Real>
+void RydbergState<Real>::assign(std::span<const std::complex<Real>> amplitudes) {
+  check_length(amplitudes.size());
   for (std::size_t c = 0; c < amplitudes.size(); ++c)
-    packs_[c >> lane_bits<Real>].set(int(c & (lane_count<Real> - 1)),
-                                     std::complex<Real>(amplitudes[c]));
+    packs_[c >> lane_bits<Real>].set(int(c & (lane_count<Real> - 1)), amplitudes[c]);
+}
+
+template <typename Real>
+void RydbergState<Real>::exchange(std::span<std::complex<Real>> amplitudes) {
+  check_length(amplitudes.size());
+  for (std::size_t c = 0; c < amplitudes.size(); ++c) {
+    Pack<Real> &pack = packs_[c >> lane_bits<Real>];
+    const int lane = int(c & (lane_count<Real> - 1));
+    const std::complex<Real> mine = pack.get(lane);
+    pack.set(lane, amplitudes[c]);
+    amplitudes[c] = mine;
+  }
+}
+
+template <typename Real>
+double RydbergState<Real>::distance(std::span<const std::complex<Real>> amplitudes) const {
+  check_length(amplitudes.size());
+  double sum = 0;
+  for (std::size_t c = 0; c < amplitudes.size(); ++c)
+    sum += std::norm(
+        Complex(packs_[c >> lane_bits<Real>].get(int(c & (lane_count<Real> - 1))) - amplitudes[c]));
+  return std::sqrt(sum);
+}
+
+template <typename Real> double RydbergState<Real>::norm() const {
+  constexpr std::size_t block = 16; // sums of so many are taken in the state's precision
+  const std::size_t count = std::size_t(1) << (bit_count_ - lane_bits<Real>);
+  double total = 0;
+  for (std::size_t from = 0; from < count; from += block) {
+    Lanes<Real> sums = Lanes<Real>::zero();
+    for (std::size_t k = from; k < std::min(count, from + block); ++k)
+      sums = sums + packs_[k].re * packs_[k].re + packs_[k].im * packs_[k].im;
+    total += double(sums.sum());
+  }
+  return total;
 }
 
 template <typename Real>

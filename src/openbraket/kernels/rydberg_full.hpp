@@ -43,8 +43,15 @@ public:
   // Apply all stages in order; false if cancelled half-way, which leaves the state undefined.
   bool apply(const StageColumns &stages, int thread_count, Monitor &monitor);
 
-  // Set every amplitude. Throws std::invalid_argument for another length.
-  void assign(std::span<const Complex> amplitudes);
+  std::vector<std::complex<Real>> amplitudes() const;
+  // Set every amplitude. This and the next two throw std::invalid_argument for another length.
+  void assign(std::span<const std::complex<Real>> amplitudes);
+  // Give every amplitude for another.
+  void exchange(std::span<std::complex<Real>> amplitudes);
+  // The norm of the difference to other amplitudes.
+  double distance(std::span<const std::complex<Real>> amplitudes) const;
+  // <psi|psi>.
+  double norm() const;
 
   View<Real> view(int thread_count) const {
     return {packs_.data(), atom_count_, bit_count_, thread_count};
@@ -78,6 +85,7 @@ private:
     const double *mixings_after;
   };
 
+  void check_length(std::size_t length) const;
   const PairPhases &pair_phases(const Tile &tile, double beta);
   void visit_tile(const Visit &visit, Mask outer, Pack<Real> *scratch);
   void multiply(const Visit &visit, Mask outer, Pack<Real> *tile) const;
