@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openbraket.circuits.ahs import AhsProgram, DrivingField
+from openbraket.circuits.ahs_cost import STAGES_PER_STEP, SWEEPS_PER_STEP
 from openbraket.simulators.rydberg import RydbergSettings, distribution
 from openbraket.simulators.rydberg.drive import drive_of
 from openbraket.simulators.rydberg.problem import Problem
@@ -15,6 +16,7 @@ from openbraket.simulators.rydberg.splitting import (
     B_WEIGHTS,
     SWEEP_WEIGHTS,
     Steps,
+    flows,
     stage_columns,
     steps_of,
     sweep_columns,
@@ -165,6 +167,8 @@ def test_order_of_convergence_is_four(radius):
 
 
 def test_weights_are_consistent():
+    assert len(B_WEIGHTS) == STAGES_PER_STEP
+    assert len(SWEEP_WEIGHTS) == SWEEPS_PER_STEP
     assert sum(A_WEIGHTS) == pytest.approx(1)
     assert sum(B_WEIGHTS) == pytest.approx(1)
     assert sum(SWEEP_WEIGHTS) == pytest.approx(1)
@@ -210,7 +214,8 @@ def test_variants_agree_in_the_subspace(core, name):
         np.where(problem.is_blocked, 0, problem.couplings).ravel(),
         1000,
     )
-    assert kernel.apply(*sweep_columns(problem.drive, steps, 9), thread_count=2)
+    sweeps = sweep_columns(flows(problem.drive, steps, SWEEP_WEIGHTS), 9)
+    assert kernel.apply(*sweeps, thread_count=2)
     space = problem.space()
     with Watch() as watch:
         space.evolve(problem.drive, steps, watch)
@@ -227,20 +232,66 @@ def test_variants_agree_in_the_subspace(core, name):
         )
 
 
-def test_columns_of_parts_give_the_same_state_as_those_of_all_steps():
-    problem = problem_of(sweep(chain(5)))
-    steps = steps_of(problem.drive, 50e-9)
-    whole, parts = problem.space(), problem.space()
+@pytest.mark.parametrize("radius", [None, 6.7e-6], ids=["full", "blockade"])
+def test_columns_of_parts_give_the_same_state_as_those_of_all_steps(radius):
+    problem = problem_of(sweep(chain(5)), radius)
+    steps = steps_of(problem.drive, 5e-9)
+    assert len(steps) > 700  # more than are made at once
+    whole, parts, paused = (problem.space() for _ in range(3))
     with Watch() as watch:
         whole.evolve(problem.drive, steps, watch)
         for first in range(0, len(steps), 7):
             parts.evolve(problem.drive, steps.part(first, first + 7), watch)
-    assert np.linalg.norm(whole.amplitudes() - parts.amplitudes()) < 1e-12
+        stops = [3, 3, 500, 600, len(steps)]
+        assert list(paused.evolve_through(stops, problem.drive, steps, watch)) == stops
+    for other in (parts, paused):
+        assert np.linalg.norm(whole.amplitudes() - other.amplitudes()) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["RydbergState", "BlockadeState"])
+@pytest.mark.parametrize("precision", ["", "Single"])
+def test_amplitudes_are_copied_exchanged_and_compared(core, name, precision):
+    make = getattr(core, name + precision)
+    if name == "RydbergState":
+        state, size = make(5, np.zeros(25)), 32
+    else:
+        state, size = make(np.array([2, 1, 0, 0, 0], np.uint64), np.zeros(25), 100), 24
+    kind = np.complex64 if precision else np.complex128
+    generator = np.random.default_rng(size)
+    values = (generator.normal(size=size) + 1j * generator.normal(size=size)).astype(kind)
+    ground = state.amplitudes()
+    assert ground.dtype == kind
+    assert ground.tolist() == [1] + [0] * (size - 1)
+    given = values.copy()
+    state.exchange(given)
+    assert np.array_equal(given, ground)
+    assert np.array_equal(state.amplitudes(), values)
+    assert state.norm() == pytest.approx(np.vdot(values, values).real, rel=1e-6)
+    assert state.distance(ground) == pytest.approx(np.linalg.norm(values - ground), rel=1e-6)
+    state.assign(ground)
+    assert state.norm() == 1
+    for wrong in (state.assign, state.exchange, state.distance):
+        with pytest.raises(ValueError, match=f"{size} amplitudes, not {size - 1}"):
+            wrong(values[1:])
+    with pytest.raises(TypeError):
+        state.exchange(values.astype(np.complex64 if kind == np.complex128 else np.complex128))
+
+
+@pytest.mark.parametrize("precision", ["", "Single"])
+def test_samples_of_the_subspace_fall_on_their_shares(core, precision):
+    masks = np.array([2, 5, 2], np.uint64)
+    state = getattr(core, "BlockadeState" + precision)(masks, np.zeros(9), 100)
+    configurations = state.configurations()
+    assert configurations.tolist() == [0, 1, 2, 4, 5]
+    kind = np.complex64 if precision else np.complex128
+    state.assign(np.sqrt([0.0, 1.0, 2.0, 0.0, 1.0]).astype(kind))  # of norm 4
+    draws = np.array([0.0, 0.2, 0.26, 0.7, 0.76, 0.9999999999999999])
+    assert state.sample(draws).tolist() == [1, 1, 2, 2, 5, 5]
 
 
 def test_every_mixing_of_an_undriven_atom_is_zero():
     problem = problem_of(driven(chain(2), [0, 1e-6], [0, 0], [1e6, 5e6]))
     steps = Steps(np.array([0.0]), np.array([1e-6]), np.array([0]))
-    mixings, phases, _, _ = stage_columns(problem.drive, steps, 2)
+    mixings, phases, _, _ = stage_columns(flows(problem.drive, steps, A_WEIGHTS), 2)
     assert not mixings.any()
     assert np.prod(phases.reshape(-1, 2)[:, 0]) == pytest.approx(np.exp(3j))

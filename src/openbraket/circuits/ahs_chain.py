@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from openbraket.circuits.ahs_cost import STAGES_PER_STEP
+
 CHAIN_ATOMS_MAX: Final = 256
 REACH_MAX: Final = 12
 # What all neglected interactions of one atom may turn its phase by in the whole evolution if all
@@ -17,6 +19,9 @@ NEGLECTED_RAD_MAX: Final = 1.0
 MAX_BOND_DEFAULT: Final = 128
 # Complex numbers; buffers grow by half more than they must, and the block is kept twice.
 _NUMBER_BYTES: Final = 24
+# One complex multiplication of a split, and the bond that an estimate of time assumes.
+_SECONDS: Final = 5e-11
+_BOND_GUESS: Final = 48
 # Atoms on one spot would interact infinitely.
 _SQUARE_M2_MIN: Final = 1e-14
 
@@ -90,3 +95,13 @@ def chain_memory_bytes(atom_count: int, reach: int, max_bond: int) -> int:
     widest = min(max_bond, 1 << min(30, atom_count // 2))
     square = (widest + 8) ** 2
     return _NUMBER_BYTES * square * (2 * atom_count + (4 << reach))
+
+
+def chain_seconds(atom_count: int, reach: int, max_bond: int, step_count: int) -> float:
+    """Return a rough estimate of the time of one evolution with one thread, in s.
+
+    The bonds are not known before: with weak interactions they stay far below the guess.
+    """
+    bond = min(max_bond, _BOND_GUESS, 1 << min(30, atom_count // 2))
+    split = bond**3 * (6 * 2.0**reach + 60)
+    return step_count * STAGES_PER_STEP * atom_count * split * _SECONDS

@@ -9,12 +9,10 @@ from openbraket.programs.ahs.document import read_ahs
 from openbraket.programs.ahs.limits import AhsLimits
 from openbraket.programs.ahs.parameters import AhsParameters
 from openbraket.programs.ahs.rules import violations
-from openbraket.programs.ahs.size import memory_bytes
+from openbraket.programs.ahs.size import memory_bytes, step_count
 
 # Broken rules that one refusal names.
 VIOLATIONS_SHOWN_MAX: Final = 5
-# What estimates assume; the simulator finds its own.
-_STEP_S: Final = 20e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def check_ahs(
             raise ProgramError(refusal(found))
     program = exact_program.to_program()
     has_noise = parameters.noise != "none"
-    steps = int(program.duration_s / _STEP_S) + 1
+    steps = step_count(program)
     return AhsSize(
         exact_program.atom_count,
         memory_bytes(program, parameters, has_noise=has_noise, memory_bytes_max=memory_bytes_max),

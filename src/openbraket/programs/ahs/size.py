@@ -22,17 +22,22 @@ from openbraket.circuits.ahs_chain import (
     CHAIN_ATOMS_MAX,
     NEGLECTED_RAD_MAX,
     chain_memory_bytes,
+    chain_seconds,
     chain_shape,
+)
+from openbraket.circuits.ahs_cost import (
+    BLOCKADE_ATOMS_MAX,
+    FULL_ATOMS_MAX,
+    blockade_bytes,
+    blockade_seconds,
+    full_bytes,
+    full_seconds,
 )
 from openbraket.circuits.memory import FIXED_BYTES
 from openbraket.programs.ahs.parameters import AhsParameters
 
-# The state in double precision, and up to three copies while steps are chosen.
-FULL_BYTES: Final = 64
-# Besides: the configuration, its energy, and runs of pairs.
-BLOCKADE_BYTES: Final = 128
-FULL_ATOMS_MAX: Final = 30
-BLOCKADE_ATOMS_MAX: Final = 63
+# A time step that estimates assume; the simulator finds its own.
+STEP_S: Final = 20e-9
 # Patterns of atoms on the frontier while configurations are counted.
 PATTERNS_MAX: Final = 2048
 # A radius at which the interaction is a tenth of the Rabi frequency blocks nothing reliably.
@@ -71,14 +76,16 @@ def memory_bytes(
     atom_count = sum(program.filling)
     vacancy_count = len(program.filling) - atom_count
     grown = atom_count + (min(vacancy_count, _EXTRA_ATOMS) if has_noise else 0)
-    full = (FULL_BYTES << grown) + FIXED_BYTES
+    full = full_bytes(grown) + FIXED_BYTES
     is_full_possible = atom_count <= FULL_ATOMS_MAX and full <= memory_bytes_max
     radius_m = parameters.blockade_radius_m
     if parameters.method == "full":
         if not is_full_possible:
+            seconds = full_seconds(grown, step_count(program))
             raise LimitError(
-                f"The program has {atom_count} atoms, which need {full:,} bytes of memory in the "
-                f"full space; the limits are {FULL_ATOMS_MAX} atoms and {memory_bytes_max:,} bytes."
+                f"The program has {atom_count} atoms, which need {full:,} bytes of memory and "
+                f"about {seconds:,.0f} s in the full space; the limits are {FULL_ATOMS_MAX} atoms "
+                f"and {memory_bytes_max:,} bytes."
             )
         return full
     if parameters.method == "automatic" and radius_m is None and is_full_possible:
@@ -97,6 +104,11 @@ def memory_bytes(
             return _chain_bytes(program, sites, parameters, memory_bytes_max)
         except LimitError as other:
             raise LimitError(f"{refusal} {other}") from other
+
+
+def step_count(program: AhsProgram) -> int:
+    """Return the time steps that estimates assume."""
+    return int(program.duration_s / STEP_S) + 1
 
 
 def _subspace_bytes(
@@ -120,13 +132,14 @@ def _subspace_bytes(
     if assumed_m is None:
         return memory_bytes_max
     count, is_complete = independent_set_count(sites, assumed_m)
-    need = count * BLOCKADE_BYTES + FIXED_BYTES
+    need = blockade_bytes(count) + FIXED_BYTES
     if need > memory_bytes_max:
         least = "" if is_complete else "at least "
+        seconds = blockade_seconds(count, atom_count, step_count(program))
         raise LimitError(
             f"The program has {atom_count} atoms with {least}{count:,} configurations at a "
-            f"blockade radius of {assumed_m:.3g} m, which need {least}{need:,} bytes of memory, "
-            f"more than the limit of {memory_bytes_max:,} bytes."
+            f"blockade radius of {assumed_m:.3g} m, which need {least}{need:,} bytes of memory and "
+            f"about {seconds:,.0f} s; the limit is {memory_bytes_max:,} bytes."
         )
     return need if radius_m is not None and is_complete else memory_bytes_max
 
@@ -158,10 +171,11 @@ def _chain_bytes(
         )
     need = chain_memory_bytes(len(sites), shape.reach, parameters.max_bond) + FIXED_BYTES
     if need > memory_bytes_max:
+        seconds = chain_seconds(len(sites), shape.reach, parameters.max_bond, step_count(program))
         raise LimitError(
             f"A matrix product state of {len(sites)} atoms with bond dimensions up to "
-            f"{parameters.max_bond} needs {need:,} bytes of memory, more than the limit of "
-            f"{memory_bytes_max:,} bytes."
+            f"{parameters.max_bond} needs {need:,} bytes of memory and about {seconds:,.0f} s; the "
+            f"limit is {memory_bytes_max:,} bytes."
         )
     return need
 

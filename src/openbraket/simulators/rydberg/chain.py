@@ -22,11 +22,17 @@ from openbraket.circuits.ahs_chain import (
     NEGLECTED_RAD_MAX,
     ChainShape,
     chain_memory_bytes,
+    chain_seconds,
     chain_shape,
 )
 from openbraket.kernels import ChainState
 from openbraket.simulators.rydberg.planning import check_steps
-from openbraket.simulators.rydberg.splitting import STAGES_PER_STEP, chain_columns, steps_of
+from openbraket.simulators.rydberg.splitting import (
+    A_WEIGHTS,
+    chain_columns,
+    flows,
+    steps_of,
+)
 from openbraket.simulators.rydberg.stepping import calibrate, guess_step
 
 if TYPE_CHECKING:
@@ -45,9 +51,6 @@ EVOLUTIONS_MAX: Final = 8
 # A chain wider entangled than this weight is cut is worth a warning.
 DISCARDED_WEIGHT_MAX: Final = 1e-3
 _STEPS_AT_ONCE_MAX: Final = 32
-# One complex multiplication of a split, and the bond that an estimate assumes.
-_SECONDS: Final = 5e-11
-_BOND_GUESS: Final = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class AtomChain:
         """
         for first in range(0, len(steps), _STEPS_AT_ONCE_MAX):
             part = steps.part(first, first + _STEPS_AT_ONCE_MAX)
-            columns = chain_columns(drive, part, self._atom_count)
+            columns = chain_columns(flows(drive, part, A_WEIGHTS), self._atom_count)
             watch.run(
                 float(len(part)),
                 lambda monitor, columns=columns: self.kernel.apply(  # type: ignore[misc]
@@ -150,8 +153,8 @@ def fitting_shape(
     step_s = guess_step(problem, settings.tolerance)
     different = min(evolutions, EVOLUTIONS_MAX)
     memory = chain_memory_bytes(count, shape.reach, settings.max_bond)
-    seconds = _run_seconds(len(steps_of(problem.drive, step_s)), count, shape.reach, settings)
-    seconds *= different
+    step_count = len(steps_of(problem.drive, step_s))
+    seconds = different * chain_seconds(count, shape.reach, settings.max_bond, step_count)
     if memory > settings.memory_bytes_max or seconds > settings.run_seconds_max:
         message = (
             f"{count} atoms as a chain with a reach of {shape.reach} and bond dimensions up to "
@@ -161,12 +164,6 @@ def fitting_shape(
         )
         raise LimitError(message)
     return shape
-
-
-def _run_seconds(step_count: int, count: int, reach: int, settings: RydbergSettings) -> float:
-    bond = min(settings.max_bond, _BOND_GUESS, 1 << min(30, count // 2))
-    split = bond**3 * (6 * 2.0**reach + 60)
-    return step_count * STAGES_PER_STEP * count * split * _SECONDS
 
 
 def evolve_chains(

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Complexes = NDArray[np.complex128]
+    # In the precision of the state.
+    Amplitudes = NDArray[np.complex128 | np.complex64]
 
 
 @dataclass(frozen=True, slots=True)
 class Drive:
     """w_k(t) and d_k(t) of H_k(t) = w_k |g><r| + w_k* |r><g| - d_k n, linear on every piece.
 
-    Columns are atoms; there is one column where all atoms have the same drive.
+    Columns are atoms; there is one column where all atoms have the same drive. Where atoms decay,
+    what evolves between jumps is H - i Γ/2 Σ n.
 
     Attributes:
         bounds_s: Where pieces begin and end, ascending from 0; shape (pieces + 1,).
@@ -31,6 +34,7 @@ class Drive:
         coupling_ends: w at the end of each piece, before a jump of the phase.
         detuning_starts: d in rad/s at the beginning of each piece; (pieces, columns).
         detuning_ends: d at the end of each piece.
+        decay_per_s: Γ, the rate at which |r> decays.
     """
 
     bounds_s: Floats
@@ -38,6 +42,7 @@ class Drive:
     coupling_ends: Complexes
     detuning_starts: Floats
     detuning_ends: Floats
+    decay_per_s: float = 0.0
 
     @property
     def piece_count(self) -> int:
@@ -75,6 +80,10 @@ class Drive:
         if self.coupling_starts.shape[1] == 1:
             return self
         return self._mapped(lambda x: x[:, atoms], lambda x: x[:, atoms])
+
+    def decaying(self, rate_per_s: float) -> Drive:
+        """Return the drive of atoms whose |r> decays with a rate."""
+        return replace(self, decay_per_s=rate_per_s)
 
     def perturbed(self, amplitude_factors: Floats, detuning_shifts_rad_per_s: Floats) -> Drive:
         """Return the drive with Ω_k multiplied and Δ_k shifted, one number for each atom."""

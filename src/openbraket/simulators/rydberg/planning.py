@@ -6,8 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from openbraket.base.errors import LimitError
+from openbraket.circuits.ahs_cost import (
+    BLOCKADE_ATOMS_MAX,
+    FULL_ATOMS_MAX,
+    blockade_bytes,
+    blockade_seconds,
+    full_bytes,
+    full_seconds,
+)
 from openbraket.simulators.rydberg.register import independent_set_count
-from openbraket.simulators.rydberg.splitting import STAGES_PER_STEP, SWEEPS_PER_STEP, steps_of
+from openbraket.simulators.rydberg.splitting import steps_of
 from openbraket.simulators.rydberg.stepping import (
     MEASURED_CONFIGURATIONS_MAX,
     STEP_COUNT_MAX,
@@ -18,22 +26,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from openbraket.simulators.rydberg.interface import Precision, RydbergSettings
+    from openbraket.simulators.rydberg.interface import RydbergSettings
     from openbraket.simulators.rydberg.problem import Problem
 
-FULL_ATOMS_MAX: Final = 30
-BLOCKADE_ATOMS_MAX: Final = 63
 CONFIGURATIONS_MAX: Final = (1 << 32) - 1
 # Patterns of atoms on the frontier that counting a subspace may hold.
 COUNTED_PATTERNS_MAX: Final = 200_000
-
-# One amplitude, one atom and one stage (or sweep); measured on a processor of 2023.
-_FULL_SECONDS: Final = 1.5e-10
-_BLOCKADE_SECONDS: Final = 1.2e-9
-# Sampling steps keeps up to three copies in double precision beside the state.
-_COPY_BYTES: Final = 48
-# Configuration, energy, and runs of pairs, which are a few for each configuration.
-_BLOCKADE_BYTES: Final = 16 + 48
 
 
 def configuration_count(atom_count: int, is_blocked: NDArray[np.bool_] | None) -> int | None:
@@ -43,20 +41,22 @@ def configuration_count(atom_count: int, is_blocked: NDArray[np.bool_] | None) -
     return independent_set_count(is_blocked, COUNTED_PATTERNS_MAX)
 
 
-def memory_bytes(count: int, *, precision: Precision, is_full: bool) -> int:
+def memory_bytes(problem: Problem, count: int) -> int:
     """Return the memory of an evolution with `count` amplitudes, in bytes."""
-    amplitude = 16 if precision == "double" else 8
-    return count * (amplitude + _COPY_BYTES + (0 if is_full else _BLOCKADE_BYTES))
+    if problem.is_blocked is None:
+        return full_bytes(problem.atom_count, problem.precision)
+    return blockade_bytes(count, problem.precision)
 
 
 def run_seconds(problem: Problem, count: int, tolerance: float) -> float:
     """Return a rough estimate of the time of one evolution, in s."""
     step_count = len(steps_of(problem.drive, guess_step(problem, tolerance)))
-    work = float(step_count) * count * problem.atom_count / max(1, problem.thread_count)
     repeats = 1.5 if count <= MEASURED_CONFIGURATIONS_MAX else 1.0
     if problem.is_blocked is None:
-        return work * STAGES_PER_STEP * _FULL_SECONDS * repeats
-    return work * SWEEPS_PER_STEP * _BLOCKADE_SECONDS * repeats
+        seconds = full_seconds(problem.atom_count, step_count)
+    else:
+        seconds = blockade_seconds(count, problem.atom_count, step_count)
+    return repeats * seconds / max(1, problem.thread_count)
 
 
 def check_steps(problem: Problem, settings: RydbergSettings) -> None:
@@ -107,19 +107,13 @@ def check_size(problem: Problem, settings: RydbergSettings, *, evolutions: int) 
             f"{CONFIGURATIONS_MAX} are possible"
         )
         raise LimitError(message)
-    memory = memory_bytes(count, precision=problem.precision, is_full=is_full)
-    if memory > settings.memory_bytes_max:
-        message = (
-            f"{problem.atom_count} atoms in {where} have {count} configurations, which need about "
-            f"{memory / 2**30:.1f} GiB; at most {settings.memory_bytes_max / 2**30:.1f} GiB may be "
-            "used"
-        )
-        raise LimitError(message)
+    memory = memory_bytes(problem, count)
     seconds = run_seconds(problem, count, settings.tolerance) * evolutions
-    if seconds > settings.run_seconds_max:
+    if memory > settings.memory_bytes_max or seconds > settings.run_seconds_max:
         message = (
-            f"{problem.atom_count} atoms in {where} with {evolutions} evolution(s) are estimated "
-            f"to take {seconds:.0f} s and {memory / 2**30:.1f} GiB; at most "
+            f"{problem.atom_count} atoms in {where} have {count} configurations; {evolutions} "
+            f"evolution(s) of them are estimated to need {memory / 2**30:.1f} GiB and "
+            f"{seconds:.0f} s; at most {settings.memory_bytes_max / 2**30:.1f} GiB and "
             f"{settings.run_seconds_max:.0f} s are allowed"
         )
         raise LimitError(message)

@@ -21,7 +21,7 @@ from openbraket.simulators.rydberg.register import cluster
 from openbraket.simulators.rydberg.splitting import coarser, finer, steps_of
 
 if TYPE_CHECKING:
-    from openbraket.simulators.rydberg.drive import Complexes, Floats
+    from openbraket.simulators.rydberg.drive import Amplitudes, Floats
     from openbraket.simulators.rydberg.evolution import Evolving
     from openbraket.simulators.rydberg.problem import Problem
     from openbraket.simulators.rydberg.splitting import Steps
@@ -66,13 +66,15 @@ class Calibration:
 
     Attributes:
         step_s: Step that should meet the tolerance.
-        error_per_local: Total variation for each unit of the summed local errors.
         error: Total variation that the step should leave for all atoms.
+        few: The cluster's problem.
+        few_steps: The steps of that length in it.
     """
 
     step_s: float
-    error_per_local: float
     error: float
+    few: Problem
+    few_steps: Steps
 
 
 def guess_step(problem: Problem, tolerance: float) -> float:
@@ -133,7 +135,7 @@ def evolve_measured(
 def evolve_sampled(problem: Problem, calibration: Calibration, watch: Watch) -> Evolved:
     """Evolve once with the calibrated step, and measure the error of a sample of the steps.
 
-    Cost: SAMPLED_STEPS steps more than the evolution, and memory of three states beside it.
+    Cost: SAMPLED_STEPS double steps more than the evolution, and one copy of the state.
 
     Raises:
         CancelledError: If the work was stopped.
@@ -141,11 +143,14 @@ def evolve_sampled(problem: Problem, calibration: Calibration, watch: Watch) -> 
     steps = steps_of(problem.drive, calibration.step_s)
     space = problem.space()
     watch.expect(float(len(steps) + SAMPLED_STEPS) * space.configuration_count)
+    few = calibration.few
+    few_local = _evolve_and_sample(few, few.space(), calibration.few_steps, watch)
     local = _evolve_and_sample(problem, space, steps, watch)
-    norm = float(space.norm())
-    return Evolved(
-        space, steps, local * calibration.error_per_local, abs(1 - norm), is_measured=False
-    )
+    # What a local error is worth in the cluster, twice for safety; its total variation was taken
+    # for all atoms, so back to that of the cluster.
+    cluster_error = calibration.error * few.atom_count / problem.atom_count
+    error = local * cluster_error / max(few_local, 1e-300)
+    return Evolved(space, steps, error, abs(1 - space.norm()), is_measured=False)
 
 
 def calibrate(problem: Problem, tolerance: float, watch: Watch) -> Calibration:
@@ -162,11 +167,9 @@ def calibrate(problem: Problem, tolerance: float, watch: Watch) -> Calibration:
     growth = (aim / max(found.error, 1e-12)) ** (1 / ORDER)
     step_s = float(found.steps.lengths_s.max()) * min(1.5, growth)
     steps = steps_of(few.drive, step_s)
-    local = _evolve_and_sample(few, few.space(), steps, watch)
     ratio = float(steps.lengths_s.max() / found.steps.lengths_s.max())
-    error = found.error * ratio**ORDER
-    grown = _SAFETY * error * problem.atom_count / few.atom_count
-    return Calibration(step_s, _SAFETY * error / max(local, 1e-300), grown)
+    error = _SAFETY * found.error * ratio**ORDER * problem.atom_count / few.atom_count
+    return Calibration(step_s, error, few, steps)
 
 
 def probabilities(space: Evolving) -> Floats:
@@ -174,9 +177,10 @@ def probabilities(space: Evolving) -> Floats:
     return squares(space.amplitudes())
 
 
-def squares(amplitudes: Complexes) -> Floats:
-    """Return the squared absolute values."""
-    return np.asarray(amplitudes.real**2 + amplitudes.imag**2)
+def squares(amplitudes: Amplitudes) -> Floats:
+    """Return the squared absolute values, in double precision."""
+    real = np.square(amplitudes.real, dtype=np.float64)
+    return np.asarray(real + np.square(amplitudes.imag, dtype=np.float64))
 
 
 def _evolve_and_sample(problem: Problem, space: Evolving, steps: Steps, watch: Watch) -> float:
@@ -188,15 +192,12 @@ def _evolve_and_sample(problem: Problem, space: Evolving, steps: Steps, watch: W
     for first, last in pairwise(edges):
         middle = 2 * int((first + last) // 2)
         space.evolve(drive, steps.part(2 * int(first), middle), watch)
-        before = space.amplitudes()
+        other = space.amplitudes()
         space.evolve(drive, steps.doubled(middle), watch)
-        difference = space.amplitudes()
-        space.assign(before)
-        del before
+        space.exchange(other)
         space.evolve(drive, steps.part(middle, middle + 2), watch)
-        difference -= space.amplitudes()
-        local = float(np.linalg.norm(difference)) / (2 ** (ORDER + 1) - 2)
-        del difference
+        local = space.distance(other) / (2 ** (ORDER + 1) - 2)
+        del other
         total += local * 2 * int(last - first)
         space.evolve(drive, steps.part(middle + 2, 2 * int(last)), watch)
     return total

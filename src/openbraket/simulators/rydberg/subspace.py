@@ -7,7 +7,6 @@ evolves in the full space, and the population outside of the subspace is taken a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -139,8 +138,7 @@ def _measured(
     steps = steps_of(few.drive, guess_step(few, _CLUSTER_TOLERANCE))
     edges = np.unique(np.linspace(0, len(steps), times + 1).astype(int))
     largest = np.zeros(len(radii_m))
-    for first, last in pairwise(edges):
-        space.evolve(few.drive, steps.part(int(first), int(last)), watch)
+    for _ in space.evolve_through(edges[1:].tolist(), few.drive, steps, watch):
         largest = np.maximum(largest, outside @ squares(space.amplitudes()))
     largest /= atoms.size
     return [

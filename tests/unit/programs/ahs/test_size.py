@@ -8,11 +8,10 @@ from hypothesis import strategies as st
 
 from openbraket.base.errors import LimitError
 from openbraket.circuits.ahs_chain import chain_memory_bytes
+from openbraket.circuits.ahs_cost import blockade_bytes, full_bytes
 from openbraket.circuits.memory import FIXED_BYTES
 from openbraket.programs.ahs import AhsParameters, check_ahs, read_ahs
 from openbraket.programs.ahs.size import (
-    BLOCKADE_BYTES,
-    FULL_BYTES,
     generous_radius_m,
     independent_set_count,
 )
@@ -38,13 +37,13 @@ def size(made, *, memory_bytes_max=GIB, shots=100, **parameters):
 def test_small_program_is_estimated_in_the_full_space():
     found = size(document(chain(10)))
     assert found.atom_count == 10
-    assert found.memory_bytes == (FULL_BYTES << 10) + FIXED_BYTES
+    assert found.memory_bytes == full_bytes(10) + FIXED_BYTES
 
 
 def test_vacancies_that_noise_may_fill_are_counted():
     made = document(chain(10), filling=[1] * 7 + [0] * 3)
-    assert size(made).memory_bytes == (FULL_BYTES << 7) + FIXED_BYTES
-    assert size(made, noise="device").memory_bytes == (FULL_BYTES << 9) + FIXED_BYTES
+    assert size(made).memory_bytes == full_bytes(7) + FIXED_BYTES
+    assert size(made, noise="device").memory_bytes == full_bytes(9) + FIXED_BYTES
 
 
 def test_each_noisy_shot_is_work_of_its_own():
@@ -54,19 +53,23 @@ def test_each_noisy_shot_is_work_of_its_own():
 
 def test_program_too_large_for_the_full_space_gets_what_there_is():
     assert size(document(chain(28))).memory_bytes == GIB
-    with pytest.raises(LimitError, match=r"28 atoms, which need 17,\d+,\d+,\d+ bytes"):
+    with pytest.raises(
+        LimitError, match=r"28 atoms, which need 12,\d+,\d+,\d+ bytes of memory and about [\d,]+ s"
+    ):
         size(document(chain(28)), method="full")
 
 
 def test_given_blockade_radius_is_counted_exactly():
     found = size(document(chain(20)), blockade_radius_m=7e-6)
-    assert found.memory_bytes == 17711 * BLOCKADE_BYTES + FIXED_BYTES  # a Fibonacci number
+    assert found.memory_bytes == blockade_bytes(17711) + FIXED_BYTES  # a Fibonacci number
 
 
 def test_program_that_no_blockade_makes_small_enough_is_refused():
     grid = [[f"{13 * i}e-6", f"{13 * j}e-6"] for i in range(7) for j in range(9)]
     with pytest.raises(
-        LimitError, match=r"[\d,]+ configurations at a blockade radius of 1.23e-05 m"
+        LimitError,
+        match=r"[\d,]+ configurations at a blockade radius of 1.23e-05 m, which need "
+        r"[\d,]+ bytes of memory and about [\d,]+ s; the limit is 1,073,741,824 bytes",
     ):
         size(document(grid))
     wide = [[f"{8 * i}e-6", f"{8 * j}e-6"] for i in range(10) for j in range(10)]
@@ -80,7 +83,9 @@ def test_long_chains_and_ladders_are_matrix_product_states():
     ladder = [[f"{6.7 * i}e-6", f"{6.7 * j}e-6"] for i in range(40) for j in range(2)]
     assert size(document(ladder)).memory_bytes > found.memory_bytes
     assert size(document(chain(10)), method="mps").memory_bytes < found.memory_bytes
-    with pytest.raises(LimitError, match=r"bond dimensions up to 4096 needs [\d,]+ bytes"):
+    with pytest.raises(
+        LimitError, match=r"bond dimensions up to 4096 needs [\d,]+ bytes of memory and"
+    ):
         size(document(chain(64)), max_bond=4096)
     with pytest.raises(LimitError, match="has at most 256 atoms, not 257"):
         size(document(chain(257)), method="mps")
