@@ -6,10 +6,12 @@ probability below 1e-9; seeds are fixed besides.
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
-from openbraket.circuits.ahs import AhsNoise
+from openbraket.circuits.ahs import C6_RAD_M6_PER_S, AhsNoise
 from openbraket.simulators.rydberg import simulate
-from support.ahs import FAR_M, driven
+from openbraket.simulators.rydberg.noise import draw_shots
+from support.ahs import FAR_M, driven, exponentials, hamiltonian
 
 SHOTS = 4000
 SIGMAS = 6.2
@@ -18,6 +20,12 @@ SIGMAS = 6.2
 def assert_frequency(found: np.ndarray, probability: float) -> None:
     deviation = np.sqrt(probability * (1 - probability) / found.size)
     assert abs(found.mean() - probability) <= SIGMAS * deviation + 1e-12
+
+
+def gauss_hermite(deviation: float, count: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Points and weights of an average over a normal distribution."""
+    points, weights = np.polynomial.hermite_e.hermegauss(count)
+    return points * deviation, weights / weights.sum()
 
 
 def idle(filling: tuple[int, ...]):
@@ -92,16 +100,81 @@ def test_dephasing_time_is_that_of_a_ramsey_experiment():
 
 
 def test_atoms_that_move_blur_the_interaction():
-    # Two atoms; a blockaded pi pulse excites one, unless they are far apart.
-    near, angle = 9e-6, np.pi
-    program = driven([(0, 0), (near, 0)], [0, 1e-6], [angle / 1e-6] * 2, [0, 0])
-    still = simulate(program, shots=600, seed=9)
-    moving = simulate(program, shots=600, seed=9, noise=AhsNoise(atom_position_error_m=1.5e-6))
-    assert still.log.evolution_count == 1
-    assert moving.log.evolution_count == 600
-    both_still = (still.post_sequences.sum(axis=1) == 0).mean()
-    both_moving = (moving.post_sequences.sum(axis=1) == 0).mean()
-    assert both_moving > both_still
+    apart, deviation, rabi = 10e-6, 0.8e-6, np.pi / 1e-6
+    program = driven([(0, 0), (apart, 0)], [0, 1e-6], [rabi] * 2, [0, 0])
+    result = simulate(program, shots=1500, seed=9, noise=AhsNoise(atom_position_error_m=deviation))
+    assert result.log.evolution_count == 1500
+
+    def both(along: float, across: float) -> float:
+        potential = np.array([0, 0, 0, C6_RAD_M6_PER_S / np.hypot(apart + along, across) ** 6])
+        matrix = hamiltonian(potential, np.full(2, rabi), np.zeros(2), np.zeros(2))
+        return abs(exponentials([(1e-6, matrix)])[3]) ** 2
+
+    points, weights = gauss_hermite(np.sqrt(2) * deviation, 20)
+    expected = sum(
+        w * v * both(x, y)
+        for x, w in zip(points, weights, strict=True)
+        for y, v in zip(points, weights, strict=True)
+    )
+    found = (result.post_sequences.sum(axis=1) == 0).astype(float)
+    assert_frequency(found, expected)
+    # Without the errors it is another frequency, by more than chance.
+    assert abs(both(0, 0) - expected) > 2 * SIGMAS * np.sqrt(expected * (1 - expected) / 1500)
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "deviation", "of_shots", "of_atoms"),
+    [
+        ("site_position_error_m", "positions_m", 3e-8, False, True),
+        ("atom_position_error_m", "positions_m", 3e-8, True, True),
+        ("rabi_error_relative", "amplitude_factors", 0.02, True, False),
+        ("rabi_inhomogeneity_relative", "amplitude_factors", 0.02, False, True),
+        ("detuning_error_rad_per_s", "detuning_shifts_rad_per_s", 1e6, True, False),
+        ("detuning_inhomogeneity_rad_per_s", "detuning_shifts_rad_per_s", 1e6, False, True),
+        ("t2_star_s", "detuning_shifts_rad_per_s", 5e-6, True, True),
+    ],
+)
+def test_errors_are_drawn_as_often_as_they_change(name, attribute, deviation, of_shots, of_atoms):
+    program = idle((1,) * 40)
+    still = draw_shots(program, AhsNoise(), 50, np.random.default_rng(4))
+    draws = draw_shots(program, AhsNoise(**{name: deviation}), 50, np.random.default_rng(4))
+    errors = getattr(draws, attribute) - getattr(still, attribute)
+    for other in ("positions_m", "amplitude_factors", "detuning_shifts_rad_per_s"):
+        same = np.array_equal(getattr(draws, other), getattr(still, other))
+        assert same == (other != attribute)
+    assert np.array_equal(draws.is_driven, still.is_driven)
+    own = errors[: None if of_shots else 1, : None if of_atoms else 1]
+    assert np.array_equal(errors, np.broadcast_to(own, errors.shape))
+    assert np.unique(own.ravel()).size == own.size
+    sigma = np.sqrt(2) / deviation if name == "t2_star_s" else deviation
+    # The sum of squares of normal errors: outside of these bounds with a probability of 1e-9.
+    low, high = chi2.ppf([5e-10, 1 - 5e-10], own.size)
+    assert low <= float(np.sum((own / sigma) ** 2)) <= high
+    assert abs(float(own.sum()) / sigma) <= SIGMAS * np.sqrt(own.size)
+
+
+@pytest.mark.parametrize("name", ["detuning_error_rad_per_s", "t2_star_s"])
+def test_common_detuning_errors_keep_atoms_alike_and_dephasing_does_not(name):
+    # A Ramsey experiment on two atoms that do not see each other.
+    short, wait, deviation = 1e-8, 0.5e-6, 4e6
+    half = np.pi / 2 / short
+    times = [0, short, short, short + wait, short + wait, 2 * short + wait]
+    program = driven([(0, 0), (FAR_M, 0)], times, [half, half, 0, 0, half, half], [0.0] * 6)
+    value = deviation if name == "detuning_error_rad_per_s" else np.sqrt(2) / deviation
+    result = simulate(program, shots=1500, seed=15, noise=AhsNoise(**{name: value}))
+
+    def excited(detuning: float) -> float:
+        pulse = (short, hamiltonian(np.zeros(2), *np.array([[half], [0], [detuning]])))
+        still = (wait, hamiltonian(np.zeros(2), *np.array([[0], [0], [detuning]])))
+        return abs(exponentials([pulse, still, pulse])[1]) ** 2
+
+    points, weights = gauss_hermite(deviation)
+    shares = np.array([excited(point) for point in points])
+    mean, square = weights @ shares, weights @ shares**2
+    both = square if name == "detuning_error_rad_per_s" else mean**2
+    assert_frequency(1.0 - result.post_sequences[:, 0], mean)
+    assert_frequency((result.post_sequences.sum(axis=1) == 0).astype(float), both)
+    assert abs(square - mean**2) > 1.4 * SIGMAS * np.sqrt(0.25 / 1500)
 
 
 def test_shots_that_are_alike_share_an_evolution():

@@ -101,6 +101,31 @@ def exponentials(pieces: Sequence[tuple[float, np.ndarray]]) -> np.ndarray:
     return state
 
 
+def lindblad(
+    pieces: Sequence[tuple[float, np.ndarray]], configurations: np.ndarray, rate: float
+) -> np.ndarray:
+    """The final distribution of atoms in |g> whose |r> decays to |g>, by dense superoperators.
+
+    `configurations` says which the rows of the Hamiltonians are.
+    """
+    size = configurations.size
+    place = {int(c): i for i, c in enumerate(configurations)}
+    eye, loss = np.eye(size), np.zeros((size * size, size * size), dtype=complex)
+    for k in range(int(configurations.max()).bit_length()):
+        jump = np.zeros((size, size))
+        for c, i in place.items():
+            if c >> k & 1:
+                jump[place[c ^ 1 << k], i] = 1
+        number = jump.T @ jump
+        loss += rate * (np.kron(jump, jump) - np.kron(number, eye) / 2 - np.kron(eye, number) / 2)
+    state = np.zeros(size * size, dtype=complex)
+    state[place[0]] = 1
+    for duration, matrix in pieces:
+        turn = -1j * (np.kron(eye, matrix) - np.kron(matrix.T, eye))
+        state = expm(duration * (turn + loss)) @ state
+    return np.diag(state.reshape(size, size)).real
+
+
 def integrated(program: AhsProgram) -> np.ndarray:
     """The state after a uniform drive without phase, by a general-purpose integrator."""
     sites = [s for s, f in zip(program.sites_m, program.filling, strict=True) if f]

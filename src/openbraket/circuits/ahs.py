@@ -5,7 +5,7 @@ H(t) = Σ_k Ω_k(t)/2 (e^{iφ_k(t)} |g_k><r_k| + h.c.) - Σ_k (Δ_k(t) + Δ_loca
 with n = |r><r|, energies over ħ in rad/s, times in s and positions in m.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -115,6 +115,7 @@ class AhsNoise:
         detuning_inhomogeneity_rad_per_s: Of Δ, per atom, once for all shots of a task.
         t2_star_s: Dephasing time of one atom, exp(-(t/T2*)^2): a detuning per atom and shot, of
             standard deviation √2 / T2*. None for no dephasing.
+        t1_s: Lifetime of |r>, which decays to |g>. None for no decay.
         ground_detection_error: An atom in |g> is lost before it is seen, and so reads as 0.
         rydberg_detection_error: An atom in |r> returns to |g>, and so reads as 1.
     """
@@ -133,6 +134,7 @@ class AhsNoise:
     detuning_error_rad_per_s: float = 0.0
     detuning_inhomogeneity_rad_per_s: float = 0.0
     t2_star_s: float | None = None
+    t1_s: float | None = None
     ground_detection_error: float = 0.0
     rydberg_detection_error: float = 0.0
 
@@ -166,6 +168,34 @@ class AhsNoise:
             detuning_error_rad_per_s=figure(drive, "detuningError"),
             detuning_inhomogeneity_rad_per_s=figure(drive, "detuningInhomogeneity"),
             t2_star_s=figure(drive, "T2StarSingle") or None,
+            t1_s=figure(drive, "T1Single") or None,
             ground_detection_error=figure(drive, "groundDetectionError"),
             rydberg_detection_error=figure(drive, "rydbergDetectionError"),
         )
+
+    def only(self, terms: Collection[str]) -> "AhsNoise":
+        """Return the noise with some of its terms alone.
+
+        Args:
+            terms: Keys of NOISE_TERMS.
+        """
+        kept = {name for term in terms for name in NOISE_TERMS[term]}
+        return AhsNoise(**{name: getattr(self, name) for name in kept})
+
+
+NOISE_TERMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "preparation": ("filling_error", "atom_loss_probability", "preparation_probability"),
+    "vacancy": ("vacancy_error", "atom_capture_probability"),
+    "position": ("site_position_error_m", "atom_position_error_m"),
+    "rabi": ("rabi_error_relative", "rabi_inhomogeneity_relative"),
+    "detuning": ("detuning_error_rad_per_s", "detuning_inhomogeneity_rad_per_s"),
+    "dephasing": ("t2_star_s",),
+    "decay": ("t1_s",),
+    "detection": (
+        "atom_detection_false_negative",
+        "atom_detection_false_positive",
+        "ground_detection_error",
+        "rydberg_detection_error",
+    ),
+}
+"""Terms of the noise that can be switched by name, with the attributes of AhsNoise they have."""

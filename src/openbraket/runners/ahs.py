@@ -15,6 +15,7 @@ from openbraket.programs.ahs import (
     DEVICE_AS_IT_IS,
     AhsLimits,
     AhsParameters,
+    Noise,
     read_ahs,
     read_ahs_parameters,
     violations,
@@ -48,9 +49,7 @@ def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
     parameters = read_ahs_parameters(read_document(work.device_parameters)).over(
         _chosen(work.settings)
     )
-    noise = None
-    if parameters.noise == "device":
-        noise = AhsNoise.from_performance(paradigm.get("performance") or {})
+    noise = _noise(parameters, paradigm)
     found = simulate(
         exact.to_program(),
         shots=work.shots,
@@ -67,7 +66,7 @@ def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
         pre_sequences=found.pre_sequences,
         post_sequences=found.post_sequences,
         log=[
-            f"noise: {parameters.noise}, sign of the phase: {parameters.phase_sign}",
+            f"noise: {_said(parameters.noise)}, sign of the phase: {parameters.phase_sign}",
             *found.log.lines(),
         ],
         # Only a lenient check lets a program with any of these come here.
@@ -83,6 +82,17 @@ def _chosen(settings: Mapping[str, str]) -> AhsParameters:
     return AhsParameters(
         noise="none" if is_ideal else None, phase_sign="local_simulator" if is_local else None
     ).over(DEVICE_AS_IT_IS)
+
+
+def _noise(parameters: AhsParameters, paradigm: Mapping[str, Any]) -> AhsNoise | None:
+    if parameters.noise == "none":
+        return None
+    noise = AhsNoise.from_performance(paradigm.get("performance") or {})
+    return noise.only(parameters.noise) if isinstance(parameters.noise, tuple) else noise
+
+
+def _said(noise: Noise | None) -> str:
+    return " + ".join(noise) if isinstance(noise, tuple) else str(noise)
 
 
 def _settings(

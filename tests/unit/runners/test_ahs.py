@@ -76,6 +76,19 @@ def test_device_s_noise_is_the_default_and_shows_in_the_first_picture():
     assert "method: full, 3 atoms" in log[1]
 
 
+def test_terms_of_the_noise_can_be_chosen():
+    text = run_document(document(), noise=["detection"], seed=3)
+    log = json.loads(text)["additionalMetadata"]["openbraketMetadata"]["log"]
+    assert log[0].startswith("noise: detection, ")
+    assert log[1].endswith("1 evolutions")  # nothing but the pictures differs from shot to shot
+    text = run_document(document(), noise=["position", "decay"], seed=3)
+    measured = json.loads(text)
+    assert all(m["shotResult"]["preSequence"] == [1, 1, 0, 1] for m in measured["measurements"])
+    log = measured["additionalMetadata"]["openbraketMetadata"]["log"]
+    assert log[0].startswith("noise: position + decay, ")
+    assert not any("norm drift" in line for line in log)
+
+
 def test_operator_s_noise_and_sign_hold_where_the_task_says_nothing():
     chosen = {"analog_noise": "none", "phase_sign": "local_simulator"}
     text = run_document(document(), settings=chosen)

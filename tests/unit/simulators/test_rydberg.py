@@ -1,5 +1,6 @@
 """What surrounds the evolution: drives in pieces, registers, sizes, refusals, progress, cancel."""
 
+import dataclasses
 import threading
 import time
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from openbraket.base.errors import CancelledError, LimitError, ProgramError
-from openbraket.circuits.ahs import AhsNoise, AhsProgram, DrivingField
+from openbraket.circuits.ahs import NOISE_TERMS, AhsNoise, AhsProgram, DrivingField
 from openbraket.simulators.rydberg import RydbergSettings, distribution, simulate
 from openbraket.simulators.rydberg.drive import drive_of
 from openbraket.simulators.rydberg.register import (
@@ -94,7 +95,9 @@ def test_cluster_is_dense():
 
 
 def test_full_space_of_too_many_atoms_is_refused_with_both_numbers():
-    with pytest.raises(LimitError, match=r"28 atoms .* 268435456 .* 16\.0 GiB; at most 1\.0 GiB"):
+    with pytest.raises(
+        LimitError, match=r"28 atoms .* 268435456 .* 12\.0 GiB and \d+ s; at most 1\.0"
+    ):
         simulate(
             sweep(chain(28)),
             shots=1,
@@ -102,7 +105,7 @@ def test_full_space_of_too_many_atoms_is_refused_with_both_numbers():
         )
     with pytest.raises(LimitError, match="31 atoms in the full space: at most 30"):
         simulate(sweep(chain(31)), shots=1, settings=RydbergSettings(method="full"))
-    with pytest.raises(LimitError, match=r"estimated to take .* at most 1 s are allowed"):
+    with pytest.raises(LimitError, match=r"estimated to need .* GiB and 1 s are allowed"):
         simulate(
             sweep(chain(24)),
             shots=1,
@@ -190,15 +193,31 @@ def test_progress_grows_to_at_most_one():
 def test_noise_is_read_from_the_published_figures():
     noise = AhsNoise.from_performance({
         "lattice": {"fillingErrorTypical": "0.008", "atomPositionError": 2e-7},
-        "rydberg": {"rydbergGlobal": {"T2StarSingle": "5e-6", "rydbergDetectionError": 0.1}},
+        "rydberg": {
+            "rydbergGlobal": {
+                "T1Single": "1e-4",
+                "T2StarSingle": "5e-6",
+                "rydbergDetectionError": 0.1,
+            }
+        },
     })
     assert noise == AhsNoise(
+        t1_s=1e-4,
         filling_error=0.008,
         atom_position_error_m=2e-7,
         t2_star_s=5e-6,
         rydberg_detection_error=0.1,
     )
     assert AhsNoise.from_performance({}) == AhsNoise()
+
+
+def test_every_part_of_the_noise_belongs_to_one_term_and_terms_can_be_taken_alone():
+    names = [name for term in NOISE_TERMS.values() for name in term]
+    assert sorted(names) == sorted(field.name for field in dataclasses.fields(AhsNoise))
+    everything = AhsNoise(**dict.fromkeys(names, 0.1))
+    for term, own in NOISE_TERMS.items():
+        assert everything.only([term]) == AhsNoise(**dict.fromkeys(own, 0.1))
+    assert everything.only(list(NOISE_TERMS)) == everything
 
 
 @pytest.mark.parametrize(

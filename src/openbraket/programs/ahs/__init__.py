@@ -9,6 +9,7 @@ from openbraket.programs.ahs.limits import AhsLimits
 from openbraket.programs.ahs.parameters import (
     DEVICE_AS_IT_IS,
     AhsParameters,
+    Noise,
     read_ahs_parameters,
 )
 from openbraket.programs.ahs.rules import violations
@@ -18,6 +19,7 @@ __all__ = [
     "AhsLimits",
     "AhsParameters",
     "ExactProgram",
+    "Noise",
     "canonical_document",
     "check_ahs",
     "read_ahs",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
 from openbraket.base.errors import ProgramError
+from openbraket.circuits.ahs import NOISE_TERMS
 from openbraket.circuits.ahs_chain import MAX_BOND_DEFAULT
 from openbraket.circuits.precision import Precision
 from openbraket.programs.actions import shown
@@ -18,7 +19,7 @@ from openbraket.programs.settings import SEED_MAX, SETTINGS_KEY
 
 Method = Literal["automatic", "full", "blockade", "mps"]
 PhaseSign = Literal["documented", "local_simulator"]
-Noise = Literal["device", "none"]
+Noise = Literal["device", "none"] | tuple[str, ...]
 MAX_BOND_MAX: Final = 4096
 
 
@@ -27,7 +28,8 @@ class AhsParameters:
     """What an analog task asks of the simulation; None leaves it to the service.
 
     Attributes:
-        noise: `device` for the errors that the device states, `none` for an ideal machine.
+        noise: `device` for the errors that the device states, `none` for an ideal machine, or the
+            names of some of its terms (NOISE_TERMS).
         phase_sign: `documented` or `local_simulator`; see docs/aquila.md.
         seed: Makes every draw reproducible.
         is_lenient: Whether what is beyond the device runs, with warnings.
@@ -92,8 +94,18 @@ def _is_seed(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= SEED_MAX
 
 
+def _is_noise(value: object) -> bool:
+    if not isinstance(value, list):
+        return isinstance(value, str) and value in {"device", "none"}
+    return 0 < len(value) <= len(NOISE_TERMS) and all(
+        isinstance(term, str) and term in NOISE_TERMS for term in value
+    )
+
+
 _MEMBERS: Final[Mapping[str, _Member]] = {
-    "noise": _Member("noise", _one_of("device", "none"), "'device' or 'none'"),
+    "noise": _Member(
+        "noise", _is_noise, f"'device' or 'none' or a list of {', '.join(map(repr, NOISE_TERMS))}"
+    ),
     "phaseSign": _Member(
         "phase_sign",
         _one_of("documented", "local_simulator"),
@@ -146,5 +158,5 @@ def read_ahs_parameters(document: Mapping[str, Any]) -> AhsParameters:
             raise ProgramError(
                 f"{key} in deviceParameters is {shown(value)}; it must be {known.what}"
             )
-        values[known.attribute] = value
+        values[known.attribute] = tuple(value) if isinstance(value, list) else value
     return AhsParameters(**values)

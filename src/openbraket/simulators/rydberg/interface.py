@@ -63,11 +63,13 @@ class RydbergLog:
         configuration_count: Amplitudes that were kept; 0 for a matrix product state.
         step_count: Time steps of the (last) evolution.
         integration_error: Bound of the integration error, total variation.
-        norm_drift: |1 - <ψ|ψ>| at the end; the largest where several evolutions were made.
+        norm_drift: |1 - <ψ|ψ>| at the end; the largest where several evolutions were made. None
+            where atoms decay, which takes from the norm between jumps.
         blockade_radius_m: Radius in use; None outside the blockade subspace.
         neglected_population: Population that the subspace leaves out, for each atom and at most, as
             measured with a cluster of the atoms in the full space.
-        evolution_count: How many different evolutions were made; one without noise.
+        evolution_count: How many different evolutions were made; one without noise, with decay one
+            more for every shot that jumps.
         peak_bond: Largest bond dimension of a matrix product state at any time.
         discarded_weight: Sum of the weights that its truncations left out, which estimates
             1 - |<exact|state>|²; the largest where several evolutions were made.
@@ -80,7 +82,7 @@ class RydbergLog:
     configuration_count: int
     step_count: int
     integration_error: float
-    norm_drift: float
+    norm_drift: float | None
     blockade_radius_m: float | None = None
     neglected_population: float = 0.0
     evolution_count: int = 1
@@ -100,8 +102,9 @@ class RydbergLog:
                 f"{self.evolution_count} evolutions"
             ),
             f"integration error (total variation): at most {self.integration_error:.1e}",
-            f"norm drift: {self.norm_drift:.1e}",
         ]
+        if self.norm_drift is not None:
+            out.append(f"norm drift: {self.norm_drift:.1e}")
         if self.method == "blockade" and self.blockade_radius_m is not None:
             out.append(
                 f"blockade radius: {self.blockade_radius_m:.3e} m, neglected population about "

@@ -15,12 +15,13 @@ from openbraket.simulators.rydberg.chain import (
     EVOLUTIONS_MAX,
     AtomChain,
     evolve_chains,
-    fitting_shape,
 )
+from openbraket.simulators.rydberg.choice import choose_method
+from openbraket.simulators.rydberg.decay import JumpDraws, evolve_decaying
 from openbraket.simulators.rydberg.drive import drive_of
 from openbraket.simulators.rydberg.interface import RydbergLog, RydbergResult, RydbergSettings
 from openbraket.simulators.rydberg.noise import ShotDraws, draw_shots, read_out
-from openbraket.simulators.rydberg.planning import check_size, configuration_count
+from openbraket.simulators.rydberg.planning import configuration_count
 from openbraket.simulators.rydberg.problem import Problem
 from openbraket.simulators.rydberg.register import distances, interactions
 from openbraket.simulators.rydberg.splitting import steps_of
@@ -33,7 +34,6 @@ from openbraket.simulators.rydberg.stepping import (
     guess_step,
     probabilities,
 )
-from openbraket.simulators.rydberg.subspace import Subspace, chosen_subspace, given_subspace
 from openbraket.simulators.rydberg.watch import Watch
 
 if TYPE_CHECKING:
@@ -44,24 +44,27 @@ if TYPE_CHECKING:
 
     from openbraket.circuits.ahs import AhsProgram
     from openbraket.circuits.ahs_chain import ChainShape
+    from openbraket.simulators.rydberg.choice import Plan
     from openbraket.simulators.rydberg.drive import Floats
+    from openbraket.simulators.rydberg.evolution import Evolving
 
 SHOTS_MAX: Final = 1_000_000
 # Fewer atoms than these find their step themselves.
 _CALIBRATED_ATOMS_MIN: Final = {"full": 13, "blockade": 17}
 # The integration error of noisy shots may be this share of the statistical error, 1/√shots.
 _STATISTICAL_SHARE: Final = 0.1
+# Share of the lifetime of |r> that a time step may take: jumps are placed within steps.
+_DECAY_STEP: Final = 0.05
+_DECAY_STEPS_MAX: Final = 20_000
 _NO_NOISE: Final = AhsNoise()
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """The program without noise, and how it will be evolved."""
+class _Decay:
+    """Atoms that decay from |r>, and when each shot does."""
 
-    problem: Problem
-    atoms: NDArray[np.intp]
-    subspace: Subspace | None
-    chain: ChainShape | None = None
+    rate_per_s: float
+    jumps: JumpDraws
 
 
 def simulate(
@@ -109,11 +112,14 @@ def simulate(
     generator = np.random.default_rng(seed)
     draws = draw_shots(program, noise, shots, generator)
     outcomes = generator.random(shots)
+    decay = None
+    if noise.t1_s is not None:
+        decay = _Decay(1 / noise.t1_s, JumpDraws.draw(shots, generator))
     is_rydberg = np.zeros((shots, len(program.sites_m)), dtype=bool)
     groups = draws.groups()
     if program.duration_s > 0 and draws.is_driven.any():
         with Watch(report=report, cancel=cancel) as watch:
-            runner = _Runner(program, settings, draws, groups, thread_count, watch)
+            runner = _Runner(program, settings, draws, groups, thread_count, watch, decay)
             log, draws = runner.run(outcomes, is_rydberg, generator)
     else:
         log = RydbergLog("full", int(sum(program.filling)), 1, 0, 0.0, 0.0)
@@ -160,7 +166,9 @@ class _Runner:
         groups: list[tuple[int, NDArray[np.intp]]],
         thread_count: int,
         watch: Watch,
+        decay: _Decay | None = None,
     ) -> None:
+        self._decay = decay
         self._program, self._settings, self._draws = program, settings, draws
         self._groups, self._thread_count, self._watch = groups, thread_count, watch
 
@@ -179,12 +187,13 @@ class _Runner:
         return self._run_exactly(plan, outcomes, is_rydberg), self._draws
 
     def _run_exactly(
-        self, plan: _Plan, outcomes: Floats, is_rydberg: NDArray[np.bool_]
+        self, plan: Plan, outcomes: Floats, is_rydberg: NDArray[np.bool_]
     ) -> RydbergLog:
-        if len(self._groups) == 1 and self._is_nominal(self._groups[0][0], plan):
+        is_alike = len(self._groups) == 1 and self._decay is None
+        if is_alike and self._is_nominal(self._groups[0][0], plan):
             evolved = self._evolve_accurately(plan.problem)
-            _measure(evolved, plan.atoms, outcomes, self._groups[0][1], is_rydberg)
-            return self._log(plan, evolved, self._settings.tolerance)
+            _measure(evolved.space, plan.atoms, outcomes, self._groups[0][1], is_rydberg)
+            return self._log_of(plan, evolved)
         return self._run_groups(plan, outcomes, is_rydberg)
 
     def evolve_nominal(self) -> tuple[Evolved, RydbergLog]:
@@ -198,80 +207,19 @@ class _Runner:
             message = f"{plan.atoms.size} atoms have too many configurations for one distribution"
             raise LimitError(message)
         evolved = self._evolve_accurately(plan.problem)
-        return evolved, self._log(plan, evolved, self._settings.tolerance)
+        return evolved, self._log_of(plan, evolved)
 
-    def _plan(self) -> _Plan:
-        settings, program = self._settings, self._program
-        atoms = np.flatnonzero(self._draws.is_driven.any(axis=0))
-        filled = np.flatnonzero(np.array(program.filling))
-        nominal = filled if filled.size else atoms
-        sites = np.array(program.sites_m, dtype=np.float64).reshape(-1, 2)[nominal]
-        apart = distances(sites)
-        problem = Problem(
-            interactions(apart, settings.c6_rad_m6_per_s),
-            drive_of(program, [int(a) for a in nominal], settings.phase_sign),
-            precision=settings.precision,
+    def _plan(self) -> Plan:
+        return choose_method(
+            self._program,
+            self._settings,
+            atoms=np.flatnonzero(self._draws.is_driven.any(axis=0)),
+            evolutions=len(self._groups),
             thread_count=self._thread_count,
+            watch=self._watch,
         )
-        count = len(self._groups)
-        if settings.method == "mps":
-            shape = fitting_shape(problem, sites, settings, evolutions=count)
-            return _Plan(problem, nominal, None, shape)
-        try:
-            subspace = self._subspace(problem, apart)
-            if subspace is None:
-                return _Plan(problem, nominal, None)
-            smaller = problem.in_subspace(subspace.is_blocked)
-            check_size(smaller, settings, evolutions=count)
-        except LimitError as refusal:
-            if settings.method != "automatic" or settings.blockade_radius_m is not None:
-                raise
-            return _Plan(problem, nominal, None, self._chain_or_refuse(problem, sites, refusal))
-        return _Plan(smaller, nominal, subspace)
 
-    def _chain_or_refuse(self, problem: Problem, sites: Floats, refusal: LimitError) -> ChainShape:
-        """Return the atoms as a chain where the methods before have refused.
-
-        Raises:
-            LimitError: If they do not fit as a chain either; with both reasons.
-        """
-        try:
-            return fitting_shape(problem, sites, self._settings, evolutions=len(self._groups))
-        except LimitError as other:
-            message = f"{refusal}. {other}"
-            raise LimitError(message) from other
-
-    def _subspace(self, problem: Problem, apart: Floats) -> Subspace | None:
-        """Return the subspace to use, None for the full space.
-
-        Raises:
-            LimitError: If neither fits.
-            CancelledError: If the work was stopped.
-        """
-        settings, radius = self._settings, self._settings.blockade_radius_m or None
-        count = len(self._groups)
-        if settings.method == "full" or (settings.method == "automatic" and radius is None):
-            try:
-                check_size(problem, settings, evolutions=count)
-            except LimitError:
-                if settings.method == "full":
-                    raise
-            else:
-                return None
-        if radius is not None:
-            return given_subspace(problem, apart, radius, self._watch)
-        limit = settings.neglected_population_max
-        found, least = chosen_subspace(problem, apart, limit, self._watch)
-        if found is None:
-            message = (
-                f"{problem.atom_count} atoms do not fit in the full space, and even the least "
-                f"blockade radius neglects a population of about {least:.1e} per atom; at most "
-                f"{limit:.1e} is allowed. A blockade radius may be given instead"
-            )
-            raise LimitError(message)
-        return found
-
-    def _is_nominal(self, shot: int, plan: _Plan) -> bool:
+    def _is_nominal(self, shot: int, plan: Plan) -> bool:
         draws = self._draws
         sites = np.array(self._program.sites_m, dtype=np.float64).reshape(-1, 2)
         return bool(
@@ -295,37 +243,48 @@ class _Runner:
         return evolve_sampled(problem, calibration, watch)
 
     def _run_groups(
-        self, plan: _Plan, outcomes: Floats, is_rydberg: NDArray[np.bool_]
+        self, plan: Plan, outcomes: Floats, is_rydberg: NDArray[np.bool_]
     ) -> RydbergLog:
         shots = outcomes.size
         tolerance = max(self._settings.tolerance, _STATISTICAL_SHARE / np.sqrt(shots))
         few = calibrate(plan.problem, tolerance, self._watch)
         is_small = plan.problem.atom_count < _CALIBRATED_ATOMS_MIN["full"] + 5
         workers = self._thread_count if is_small else 1
-        steps = steps_of(plan.problem.drive, few.step_s)
+        drive, step_s = plan.problem.drive, few.step_s
+        if self._decay is not None:
+            drive = drive.decaying(self._decay.rate_per_s)
+            short = max(_DECAY_STEP / self._decay.rate_per_s, drive.bounds_s[-1] / _DECAY_STEPS_MAX)
+            step_s = min(step_s, float(short))
+        steps = steps_of(drive, step_s)
         size = configuration_count(plan.problem.atom_count, plan.problem.is_blocked) or 0
         self._watch.expect(float(len(steps)) * size * len(self._groups))
 
-        def evolve(group: tuple[int, NDArray[np.intp]]) -> float:
+        def evolve(group: tuple[int, NDArray[np.intp]]) -> tuple[float, int]:
             shot, members = group
             problem, atoms = self._perturbed(plan, shot, 1 if workers > 1 else self._thread_count)
             if atoms.size == 0:
-                return 0.0
+                return 0.0, 0
+
+            def measure(space: Evolving, ending: NDArray[np.intp]) -> None:
+                _measure(space, atoms, outcomes, ending, is_rydberg)
+
+            if self._decay is not None:
+                jumps = self._decay.jumps
+                return 0.0, evolve_decaying(problem, steps, members, jumps, self._watch, measure)
             space = problem.space()
             space.evolve(problem.drive, steps, self._watch)
-            drift = abs(1 - space.norm())
-            evolved = Evolved(space, steps, tolerance, drift, is_measured=False)
-            _measure(evolved, atoms, outcomes, members, is_rydberg)
-            return drift
+            measure(space, members)
+            return abs(1 - space.norm()), 1
 
         with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-            drifts = list(pool.map(evolve, self._groups))
-        nominal = Evolved(plan.problem.space(), steps, tolerance, max(drifts), is_measured=False)
-        return replace(self._log(plan, nominal, tolerance), evolution_count=len(self._groups))
+            drifts, counts = zip(*pool.map(evolve, self._groups), strict=True)
+        log = self._log(plan, size, len(steps), tolerance, tolerance)
+        drift = None if self._decay is not None else max(drifts)
+        return replace(log, norm_drift=drift, evolution_count=sum(counts))
 
     def _run_chain(
         self,
-        plan: _Plan,
+        plan: Plan,
         shape: ChainShape,
         is_rydberg: NDArray[np.bool_],
         generator: np.random.Generator,
@@ -339,6 +298,8 @@ class _Runner:
             )
             self._draws = self._draws.shared(EVOLUTIONS_MAX)
             self._groups = self._draws.groups()
+        if self._decay is not None:
+            warnings.append("a matrix product state is without the decay of |r>")
         tolerance = max(settings.tolerance, _STATISTICAL_SHARE / np.sqrt(shots))
         place = np.empty(len(self._program.sites_m), dtype=np.intp)
         place[:] = place.size
@@ -387,7 +348,7 @@ class _Runner:
         return log, self._draws
 
     def _perturbed(
-        self, plan: _Plan, shot: int, thread_count: int
+        self, plan: Plan, shot: int, thread_count: int
     ) -> tuple[Problem, NDArray[np.intp]]:
         draws, settings = self._draws, self._settings
         atoms = np.flatnonzero(draws.is_driven[shot])
@@ -401,15 +362,34 @@ class _Runner:
         if plan.subspace is not None:
             sites = np.array(self._program.sites_m, dtype=np.float64)[atoms]
             is_blocked = distances(sites) < plan.subspace.radius_m
+        if self._decay is not None:
+            drive = drive.decaying(self._decay.rate_per_s)
         # Rounding in single precision is far below the statistical error.
         return Problem(couplings, drive, is_blocked, "single", thread_count), atoms
 
-    def _log(self, plan: _Plan, evolved: Evolved, tolerance: float) -> RydbergLog:
+    def _log_of(self, plan: Plan, evolved: Evolved) -> RydbergLog:
+        log = self._log(
+            plan,
+            evolved.space.configuration_count,
+            len(evolved.steps),
+            evolved.error,
+            self._settings.tolerance,
+        )
+        return replace(log, norm_drift=evolved.norm_drift)
+
+    def _log(
+        self,
+        plan: Plan,
+        configuration_count: int,
+        step_count: int,
+        error: float,
+        tolerance: float,
+    ) -> RydbergLog:
         settings, subspace, warnings = self._settings, plan.subspace, []
-        if evolved.error > tolerance:
+        if error > tolerance:
             warnings.append(
-                f"the integration error is estimated as {evolved.error:.1e}, more than the "
-                f"tolerance {tolerance:.1e}"
+                f"the integration error is estimated as {error:.1e}, more than the tolerance "
+                f"{tolerance:.1e}"
             )
         if subspace and subspace.neglected_population > settings.neglected_population_max:
             warnings.append(
@@ -420,10 +400,10 @@ class _Runner:
         return RydbergLog(
             method="full" if subspace is None else "blockade",
             atom_count=plan.problem.atom_count,
-            configuration_count=evolved.space.configuration_count,
-            step_count=len(evolved.steps),
-            integration_error=evolved.error,
-            norm_drift=evolved.norm_drift,
+            configuration_count=configuration_count,
+            step_count=step_count,
+            integration_error=error,
+            norm_drift=None,
             blockade_radius_m=None if subspace is None else subspace.radius_m,
             neglected_population=0.0 if subspace is None else subspace.neglected_population,
             warnings=tuple(warnings),
@@ -431,7 +411,7 @@ class _Runner:
 
 
 def _measure(
-    evolved: Evolved,
+    space: Evolving,
     atoms: NDArray[np.intp],
     outcomes: Floats,
     shots: NDArray[np.intp],
@@ -441,6 +421,6 @@ def _measure(
     draws = outcomes[shots]
     order = np.argsort(draws)
     found = np.empty(shots.size, dtype=np.uint64)
-    found[order] = evolved.space.sample(np.ascontiguousarray(draws[order]))
+    found[order] = space.sample(np.ascontiguousarray(draws[order]))
     bits = (found[:, None] >> np.arange(atoms.size, dtype=np.uint64)) & np.uint64(1)
     is_rydberg[np.ix_(shots, atoms)] = bits > 0

@@ -28,6 +28,10 @@ def test_every_member_is_read():
     )
 
 
+def test_terms_of_the_noise_may_be_named():
+    assert read(parameters(noise=["decay", "detection"])).noise == ("decay", "detection")
+
+
 @pytest.mark.parametrize("text", ["", "{}", parameters()])
 def test_nothing_asked_for_leaves_the_service_s_choices(text):
     assert read(text).over(DEVICE_AS_IT_IS) == DEVICE_AS_IT_IS
@@ -49,6 +53,9 @@ def test_task_s_choice_goes_before_the_service_s():
             "noise in deviceParameters is 'loud'; it must be 'device' or 'none'",
         ),
         (parameters(noise=["none"]), "noise in deviceParameters is ['none']; it must be"),
+        (parameters(noise=[]), "or a list of 'preparation', 'vacancy', 'position', 'rabi'"),
+        (parameters(noise=[["decay"]]), "noise in deviceParameters is [['decay']]; it must be"),
+        (parameters(noise=["decay"] * 9), "noise in deviceParameters is ['decay', "),
         (parameters(phaseSign=1), "phaseSign in deviceParameters is 1; it must be 'documented' or"),
         (parameters(seed=-1), "seed in deviceParameters is -1; it must be an integer from 0"),
         (parameters(seed=True), "seed in deviceParameters is True; it must be an integer from 0"),

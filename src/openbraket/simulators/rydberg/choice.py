@@ -1,0 +1,128 @@
+"""The choice of a method: the full space, a blockade subspace, or a matrix product state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from openbraket.base.errors import LimitError
+from openbraket.simulators.rydberg.chain import fitting_shape
+from openbraket.simulators.rydberg.drive import drive_of
+from openbraket.simulators.rydberg.planning import check_size
+from openbraket.simulators.rydberg.problem import Problem
+from openbraket.simulators.rydberg.register import distances, interactions
+from openbraket.simulators.rydberg.subspace import Subspace, chosen_subspace, given_subspace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from openbraket.circuits.ahs import AhsProgram
+    from openbraket.circuits.ahs_chain import ChainShape
+    from openbraket.simulators.rydberg.drive import Floats
+    from openbraket.simulators.rydberg.interface import RydbergSettings
+    from openbraket.simulators.rydberg.watch import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A program without noise, and how it will be evolved.
+
+    Attributes:
+        problem: Its atoms, in the space that was chosen.
+        atoms: Their sites.
+        subspace: The blockade subspace; None for the full space and for a chain.
+        chain: The atoms as a chain; None for the exact methods.
+    """
+
+    problem: Problem
+    atoms: NDArray[np.intp]
+    subspace: Subspace | None
+    chain: ChainShape | None = None
+
+
+def choose_method(
+    program: AhsProgram,
+    settings: RydbergSettings,
+    *,
+    atoms: NDArray[np.intp],
+    evolutions: int,
+    thread_count: int,
+    watch: Watch,
+) -> Plan:
+    """Return how to evolve a program, by what it was asked and by what fits.
+
+    Args:
+        program: The program.
+        settings: With the method and the limits.
+        atoms: Sites with an atom in any shot, for a program that fills none.
+        evolutions: How many groups of shots evolve differently.
+        thread_count: Threads to use.
+        watch: Follows the work of choosing a radius.
+
+    Raises:
+        LimitError: If nothing fits; with the estimates.
+        CancelledError: If the work was stopped.
+    """
+    filled = np.flatnonzero(np.array(program.filling))
+    nominal = filled if filled.size else atoms
+    sites = np.array(program.sites_m, dtype=np.float64).reshape(-1, 2)[nominal]
+    apart = distances(sites)
+    problem = Problem(
+        interactions(apart, settings.c6_rad_m6_per_s),
+        drive_of(program, [int(a) for a in nominal], settings.phase_sign),
+        precision=settings.precision,
+        thread_count=thread_count,
+    )
+    if settings.method == "mps":
+        shape = fitting_shape(problem, sites, settings, evolutions=evolutions)
+        return Plan(problem, nominal, None, shape)
+    try:
+        subspace = _subspace(problem, apart, settings, evolutions, watch)
+        if subspace is None:
+            return Plan(problem, nominal, None)
+        smaller = problem.in_subspace(subspace.is_blocked)
+        check_size(smaller, settings, evolutions=evolutions)
+    except LimitError as refusal:
+        if settings.method != "automatic" or settings.blockade_radius_m is not None:
+            raise
+        try:
+            shape = fitting_shape(problem, sites, settings, evolutions=evolutions)
+        except LimitError as other:
+            message = f"{refusal}. {other}"
+            raise LimitError(message) from other
+        return Plan(problem, nominal, None, shape)
+    return Plan(smaller, nominal, subspace)
+
+
+def _subspace(
+    problem: Problem, apart: Floats, settings: RydbergSettings, evolutions: int, watch: Watch
+) -> Subspace | None:
+    """Return the subspace to use, None for the full space.
+
+    Raises:
+        LimitError: If neither fits.
+        CancelledError: If the work was stopped.
+    """
+    radius = settings.blockade_radius_m or None
+    if settings.method == "full" or (settings.method == "automatic" and radius is None):
+        try:
+            check_size(problem, settings, evolutions=evolutions)
+        except LimitError:
+            if settings.method == "full":
+                raise
+        else:
+            return None
+    if radius is not None:
+        return given_subspace(problem, apart, radius, watch)
+    limit = settings.neglected_population_max
+    found, least = chosen_subspace(problem, apart, limit, watch)
+    if found is None:
+        message = (
+            f"{problem.atom_count} atoms do not fit in the full space, and even the least "
+            f"blockade radius neglects a population of about {least:.1e} per atom; at most "
+            f"{limit:.1e} is allowed. A blockade radius may be given instead"
+        )
+        raise LimitError(message)
+    return found
