@@ -1,12 +1,13 @@
 """Neutral atoms: an adiabatic sweep of 4 µs on chains and squares, against named peers.
 
 Usage: python benchmarks/bench_ahs.py [--peer-python PATH] [--peers braket,bloqade,emu-sv]
-           [--atoms 10,12,14,16] [--large] [--noise] [--chains 14,60] [--repeat 5]
+           [--atoms 10,12,14,16] [--large] [--noise] [--memory] [--chains 14,20,60] [--repeat 5]
 
 The peers run one after the other in an interpreter of their own, because they want packages that
 nothing else here needs: `pip install amazon-braket-sdk bloqade-analog emu-sv emu-mps`. Goals are
 printed beside what was found; "error" is the total variation to a distribution that was computed
-with a tolerance of 1e-8 (the tests compare that with a general-purpose integrator).
+with a tolerance of 1e-8 (the tests compare that with a general-purpose integrator). `--memory` has
+each work in a process of its own, with a short drive: memory does not depend on how long it is.
 """
 
 import argparse
@@ -28,7 +29,13 @@ from openbraket.circuits.ahs import (
     FieldSeries,
     TimeSeries,
 )
-from openbraket.simulators.rydberg import RydbergLog, RydbergSettings, distribution, simulate
+from openbraket.simulators.rydberg import (
+    Precision,
+    RydbergLog,
+    RydbergSettings,
+    distribution,
+    simulate,
+)
 from openbraket.simulators.rydberg.chain import AtomChain, evolve_chains, fitting_shape
 from openbraket.simulators.rydberg.drive import drive_of
 from openbraket.simulators.rydberg.problem import Problem
@@ -57,6 +64,7 @@ AQUILA = AhsNoise(
     detuning_error_rad_per_s=1e6,
     detuning_inhomogeneity_rad_per_s=1e6,
     t2_star_s=5e-6,
+    t1_s=1e-4,
     ground_detection_error=0.01,
     rydberg_detection_error=0.1,
 )
@@ -76,13 +84,16 @@ def square(count: int) -> Sites:
         25: (5, 5),
         30: (5, 6),
         36: (6, 6),
+        42: (6, 7),
     }[count]
     return [(SQUARE_UM * i, SQUARE_UM * j) for i in range(rows) for j in range(columns)]
 
 
-def sweep(sites: Sites) -> AhsProgram:
+def sweep(sites: Sites, scale: float = 1.0) -> AhsProgram:
+    times_s = tuple(scale * t for t in TIMES_S)
+
     def field(*values: float) -> FieldSeries:
-        return FieldSeries(TimeSeries(TIMES_S, values))
+        return FieldSeries(TimeSeries(times_s, values))
 
     drive = DrivingField(
         field(0.0, 15.7e6, 15.7e6, 0.0), field(0.0, 0.0, 0.0, 0.0), field(-55e6, -55e6, 55e6, 55e6)
@@ -159,22 +170,66 @@ def compare(name: str, sites: Sites, radius_um: float, options: argparse.Namespa
 
 def large(thread_count: int) -> None:
     works = (
-        ("chain of 20, full", sweep(chain(20)), RydbergSettings(), 8),
+        ("chain of 20, full", sweep(chain(20)), RydbergSettings(), "8 s"),
+        (
+            "chain of 24, full, single precision",
+            sweep(chain(24)),
+            RydbergSettings(method="full", precision="single", tolerance=1e-3),
+            "none",
+        ),
         (
             "square 6x6, blockade",
             sweep(square(36)),
             RydbergSettings(
                 blockade_radius_m=SQUARE_RADIUS_UM * 1e-6, tolerance=1e-2, precision="single"
             ),
-            60,
+            "60 s, 2 GB",
         ),
     )
-    for name, program, settings, goal_s in works:
+    for name, program, settings, goal in works:
         seconds, log = timed(program, settings, repeat=1, thread_count=thread_count)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"{name}: {seconds:.1f} s (goal {goal_s} s), peak memory so far {peak:.2f} GB")
+        print(f"{name}: {seconds:.1f} s (goal {goal}), peak memory so far {peak_gb():.2f} GB")
         for line in log.lines():
             print(f"    {line}")
+
+
+def peak_gb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def memory_works() -> dict[str, tuple[Sites, RydbergSettings]]:
+    def full(precision: Precision) -> RydbergSettings:
+        return RydbergSettings(method="full", precision=precision, tolerance=1e-2)
+
+    def blockade(radius_um: float, precision: Precision) -> RydbergSettings:
+        return RydbergSettings(
+            blockade_radius_m=radius_um * 1e-6, precision=precision, tolerance=1e-2
+        )
+
+    return {
+        "chain of 23, full, double": (chain(23), full("double")),
+        "chain of 24, full, single": (chain(24), full("single")),
+        "square 6x6, blockade, double": (square(36), blockade(SQUARE_RADIUS_UM, "double")),
+        "square 6x6, blockade, single": (square(36), blockade(SQUARE_RADIUS_UM, "single")),
+        "chain of 34, blockade, double": (chain(34), blockade(CHAIN_RADIUS_UM, "double")),
+        "square 6x7, blockade, single": (square(42), blockade(SQUARE_RADIUS_UM, "single")),
+    }
+
+
+def memory_of(name: str, thread_count: int) -> None:
+    """Run one work of `memory_works` and print what it took, in state vectors of its precision."""
+    sites, settings = memory_works()[name]
+    timed(sweep(chain(13), 0.05), settings, repeat=1)
+    before = peak_gb()
+    seconds, log = timed(sweep(sites, 0.05), settings, repeat=1, thread_count=thread_count)
+    vector = log.configuration_count * (16 if settings.precision == "double" else 8) / 1e9
+    grown = peak_gb() - before
+    print(
+        f"{name}: {log.configuration_count} configurations, {grown:.2f} GB more, which is "
+        f"{grown / vector:.2f} state vectors (goal 4); {seconds:.1f} s for 0.2 µs, "
+        f"{log.step_count} steps",
+        flush=True,
+    )
 
 
 def chain_densities(
@@ -249,8 +304,13 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=400.0)
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--noise", action="store_true")
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--memory-of", default="", help="one of the works of --memory")
     parser.add_argument("--chains", default="", help="atoms of chains as matrix product states")
     options = parser.parse_args()
+    if options.memory_of:
+        memory_of(options.memory_of, options.threads)
+        return
     print_machine(["numpy"])
     for count in (int(text) for text in options.atoms.split(",") if text):
         for name, sites, radius_um in (
@@ -274,6 +334,10 @@ def main() -> None:
         )
     if options.large:
         large(options.threads)
+    if options.memory:
+        for name in memory_works():
+            command = [sys.executable, __file__, "--memory-of", name]
+            subprocess.run([*command, "--threads", str(options.threads)], check=True)
 
 
 if __name__ == "__main__":
