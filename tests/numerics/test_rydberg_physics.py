@@ -17,7 +17,7 @@ from openbraket.simulators.rydberg.problem import Problem
 from openbraket.simulators.rydberg.register import distances, interactions
 from openbraket.simulators.rydberg.stepping import calibrate, evolve_sampled, probabilities
 from openbraket.simulators.rydberg.watch import Watch
-from support.ahs import FAR_M, chain, driven, square, sweep
+from support.ahs import FAR_M, chain, driven, series, square, sweep
 
 ACCURATE = RydbergSettings(tolerance=1e-8)
 
@@ -179,6 +179,27 @@ def test_vacancies_neither_evolve_nor_interact():
     result = simulate(with_hole, shots=50, seed=1)
     assert result.pre_sequences.tolist() == [[1, 0, 1]] * 50
     assert not result.post_sequences[:, 1].any()
+
+
+def test_patterns_belong_to_sites_also_where_some_are_vacant():
+    sites, times = [(0, 0), (5e-6, 0), (10e-6, 0)], [0, 0.5e-6]
+    values, factors = [1e7, 3e7], [0.2, 1.0, 0.9]
+
+    def program(kept: list[int], filling: tuple[int, ...]):
+        local = series(times, values, [factors[k] for k in kept])
+        return driven(
+            [sites[k] for k in kept],
+            times,
+            [9e6] * 2,
+            [1e6] * 2,
+            filling=filling,
+            local_detunings=(local,),
+        )
+
+    with_hole, _, _ = densities(program([0, 1, 2], (1, 0, 1)))
+    without, _, _ = densities(program([0, 2], (1, 1)))
+    assert with_hole == pytest.approx(without, abs=1e-12)
+    assert abs(with_hole[0] - with_hole[1]) > 0.05
 
 
 @pytest.mark.parametrize("radius", [None, 6.7e-6], ids=["full", "blockade"])

@@ -121,8 +121,8 @@ def _subspace(
     if found is None:
         message = (
             f"{problem.atom_count} atoms do not fit in the full space, and even the least "
-            f"blockade radius neglects a population of about {least:.1e} per atom; at most "
-            f"{limit:.1e} is allowed. A blockade radius may be given instead"
+            f"blockade radius neglects a population of about {least:.2e} per atom; at most "
+            f"{limit:.2e} is allowed. A blockade radius may be given instead"
         )
         raise LimitError(message)
     return found
