@@ -91,10 +91,10 @@ template <typename Real> void bind_blockade(nb::module_ &m, const char *name) {
           },
           nb::arg("blocked"), nb::arg("interactions"), nb::arg("configuration_count_max"))
       .def_prop_ro("atom_count", &S::atom_count)
-      .def_prop_ro("configuration_count", [](const S &s) { return s.configurations().size(); })
+      .def_prop_ro("configuration_count", &S::configuration_count)
       .def("configurations",
            [](const S &state) {
-             std::vector<Mask> out(state.configurations().begin(), state.configurations().end());
+             std::vector<Mask> out = state.configurations();
              const std::size_t size = out.size();
              return numpy_array(std::move(out), {size});
            })

@@ -20,11 +20,11 @@ constexpr std::size_t task_size = std::size_t(1) << 15;
 // Multiply (re, im) by exp(-i beta energy). Written without branches so that it vectorizes; the
 // absolute error is below 3e-16 for |beta energy| < 1e5.
 template <typename Real>
-void multiply_phases(Real *re, Real *im, const double *energies, double beta, std::size_t count) {
+void multiply_phases(Real *re, Real *im, const Real *energies, double beta, std::size_t count) {
   constexpr double per_quarter = 0.63661977236758134308, round = 6755399441055744.0;
   constexpr double quarter_1 = 1.57079632673412561417, quarter_2 = 6.07710050650619224932e-11;
   for (std::size_t i = 0; i < count; ++i) {
-    const double x = -beta * energies[i];
+    const double x = -beta * double(energies[i]);
     const double shifted = x * per_quarter + round, q = shifted - round;
     const double r = (x - q * quarter_1) - q * quarter_2, s = r * r;
     double sine = 1.58962301576546568060e-10;
@@ -87,6 +87,10 @@ void update_run(Real *__restrict lower_re, Real *__restrict lower_im, Real *__re
 } // namespace
 
 std::vector<Mask> blockade_configurations(std::span<const Mask> blocked, std::size_t count_max) {
+  if (blocked.empty() || blocked.size() > std::size_t(blockade_atom_count_max))
+    throw std::invalid_argument("atom_count must be 1 to " +
+                                std::to_string(blockade_atom_count_max) + ", got " +
+                                std::to_string(blocked.size()));
   std::vector<Mask> out{0};
   for (std::size_t k = 0; k < blocked.size(); ++k) {
     const std::size_t before = out.size();
@@ -98,7 +102,6 @@ std::vector<Mask> blockade_configurations(std::span<const Mask> blocked, std::si
         out.push_back(out[i] | bit(int(k)));
       }
   }
-  out.shrink_to_fit();
   return out;
 }
 
@@ -106,48 +109,59 @@ template <typename Real>
 BlockadeState<Real>::BlockadeState(std::span<const Mask> blocked,
                                    std::span<const double> interactions,
                                    std::size_t configuration_count_max)
-    : configurations_([&] {
-        if (blocked.empty() || blocked.size() > std::size_t(blockade_atom_count_max))
-          throw std::invalid_argument("atom_count must be 1 to " +
-                                      std::to_string(blockade_atom_count_max) + ", got " +
-                                      std::to_string(blocked.size()));
-        if (interactions.size() != blocked.size() * blocked.size())
-          throw std::invalid_argument("interactions must have atom_count^2 entries");
-        return blockade_configurations(blocked,
-                                       std::min<std::size_t>(configuration_count_max, UINT32_MAX));
-      }()),
-      atoms_(blocked.size()), energies_(configurations_.size()), re_(configurations_.size()),
-      im_(configurations_.size()) {
-  const std::size_t n = blocked.size();
+    : BlockadeState(blocked, interactions,
+                    blockade_configurations(
+                        blocked, std::min<std::size_t>(configuration_count_max, UINT32_MAX))) {}
+
+template <typename Real>
+BlockadeState<Real>::BlockadeState(std::span<const Mask> blocked,
+                                   std::span<const double> interactions,
+                                   const std::vector<Mask> &configurations)
+    : blocked_(blocked.begin(), blocked.end()), atoms_(blocked.size()),
+      energies_(configurations.size()), re_(configurations.size()), im_(configurations.size()) {
+  if (interactions.size() != blocked.size() * blocked.size())
+    throw std::invalid_argument("interactions must have atom_count^2 entries");
   re_[0] = 1;
-  // V of a configuration: that of the configuration without its highest atom, which stands
-  // earlier, plus the highest atom's share.
+  add_energies(configurations, interactions);
+  find_pairs(configurations);
+}
+
+// V of a configuration: that of the configuration without its highest atom, which stands earlier,
+// plus the highest atom's share.
+template <typename Real>
+void BlockadeState<Real>::add_energies(std::span<const Mask> configurations,
+                                       std::span<const double> interactions) {
+  const std::size_t n = blocked_.size();
   std::size_t start = 1;
   for (std::size_t k = 0; k < n; ++k) {
     const double *row = interactions.data() + k * n;
     std::size_t below = 0;
-    for (; start < configurations_.size() && configurations_[start] < bit(int(k) + 1); ++start) {
-      const Mask rest = configurations_[start] ^ bit(int(k));
-      while (configurations_[below] != rest)
+    for (; start < configurations.size() && configurations[start] < bit(int(k) + 1); ++start) {
+      const Mask rest = configurations[start] ^ bit(int(k));
+      while (configurations[below] != rest)
         ++below;
-      double energy = energies_[below];
+      double energy = double(energies_[below]);
       for (Mask m = rest; m != 0; m &= m - 1)
         energy += row[std::countr_zero(m)];
-      energies_[start] = energy;
+      energies_[start] = Real(energy);
     }
   }
-  find_pairs();
 }
 
-template <typename Real> void BlockadeState<Real>::find_pairs() {
+template <typename Real> std::vector<Mask> BlockadeState<Real>::configurations() const {
+  return blockade_configurations(blocked_, configuration_count());
+}
+
+template <typename Real>
+void BlockadeState<Real>::find_pairs(std::span<const Mask> configurations) {
   for (std::size_t k = 0; k < atoms_.size(); ++k) {
     Atom &atom = atoms_[k];
     const Mask mine = bit(int(k));
     std::size_t lower = 0, in_task = task_size;
-    for (std::size_t upper = 0; upper < configurations_.size(); ++upper) {
-      if (!(configurations_[upper] & mine))
+    for (std::size_t upper = 0; upper < configurations.size(); ++upper) {
+      if (!(configurations[upper] & mine))
         continue;
-      while (configurations_[lower] != (configurations_[upper] ^ mine))
+      while (configurations[lower] != (configurations[upper] ^ mine))
         ++lower;
       if (in_task >= task_size) {
         atom.task_starts.push_back(std::uint32_t(atom.runs.size()));
@@ -173,7 +187,7 @@ bool BlockadeState<Real>::apply(const SweepColumns &sweeps, int thread_count, Mo
     throw std::invalid_argument("sweep columns differ in length");
   monitor.done = 0;
   monitor.total = std::max<std::size_t>(1, count * (n + 1));
-  const std::size_t size = configurations_.size(), phase_tasks = (size + task_size - 1) / task_size;
+  const std::size_t size = configuration_count(), phase_tasks = (size + task_size - 1) / task_size;
   const int threads = int(std::min<std::size_t>(
       std::size_t(std::clamp(thread_count, 1, thread_count_max)), (phase_tasks + 3) / 4));
   std::atomic<std::size_t> next{0};
@@ -239,13 +253,13 @@ bool BlockadeState<Real>::apply(const SweepColumns &sweeps, int thread_count, Mo
 }
 
 template <typename Real> void BlockadeState<Real>::check_length(std::size_t length) const {
-  if (length != configurations_.size())
-    throw std::invalid_argument("the subspace has " + std::to_string(configurations_.size()) +
+  if (length != configuration_count())
+    throw std::invalid_argument("the subspace has " + std::to_string(configuration_count()) +
                                 " amplitudes, not " + std::to_string(length));
 }
 
 template <typename Real> std::vector<std::complex<Real>> BlockadeState<Real>::amplitudes() const {
-  std::vector<std::complex<Real>> out(configurations_.size());
+  std::vector<std::complex<Real>> out(configuration_count());
   for (std::size_t i = 0; i < out.size(); ++i)
     out[i] = {re_[i], im_[i]};
   return out;
@@ -285,7 +299,7 @@ double BlockadeState<Real>::distance(std::span<const std::complex<Real>> amplitu
 
 template <typename Real> double BlockadeState<Real>::norm() const {
   double sum = 0;
-  for (std::size_t i = 0; i < configurations_.size(); ++i)
+  for (std::size_t i = 0; i < configuration_count(); ++i)
     sum += double(re_[i]) * double(re_[i]) + double(im_[i]) * double(im_[i]);
   return sum;
 }
@@ -296,18 +310,21 @@ std::vector<Mask> BlockadeState<Real>::sample(std::span<const double> draws) con
   std::vector<Mask> out(draws.size());
   std::size_t next = 0;
   double sum = 0;
-  Mask last = 0; // the last configuration that can occur at all
-  for (std::size_t i = 0; i < configurations_.size() && next < draws.size(); ++i) {
+  Mask last = 0; // index of the last configuration that can occur at all
+  for (std::size_t i = 0; i < configuration_count() && next < draws.size(); ++i) {
     const double value = double(re_[i]) * double(re_[i]) + double(im_[i]) * double(im_[i]);
     if (value == 0)
       continue;
     sum += value;
-    last = configurations_[i];
+    last = i;
     while (next < draws.size() && draws[next] * total < sum)
       out[next++] = last;
   }
   while (next < draws.size()) // what rounding left over
     out[next++] = last;
+  const std::vector<Mask> known = configurations();
+  for (Mask &index : out)
+    index = known[index];
   return out;
 }
 

@@ -3,7 +3,8 @@
 //
 // Within the subspace the flow of one atom acts on disjoint pairs of configurations, (c, c with the
 // atom excited), so that it is exact and in place; the energies of the pairs that are not blocked
-// are phases. Configurations are sorted, and pairs are kept as runs of neighbours.
+// are phases. Configurations are sorted, and pairs are kept as runs of neighbours; the list of the
+// configurations itself is made anew where it is asked for.
 #pragma once
 
 #include "buffer.hpp"
@@ -36,7 +37,8 @@ public:
                 std::size_t configuration_count_max);
 
   int atom_count() const { return int(atoms_.size()); }
-  std::span<const Mask> configurations() const { return configurations_; }
+  std::size_t configuration_count() const { return re_.size(); }
+  std::vector<Mask> configurations() const;
 
   bool apply(const SweepColumns &sweeps, int thread_count, Monitor &monitor);
   std::vector<std::complex<Real>> amplitudes() const;
@@ -60,17 +62,20 @@ private:
     std::vector<Run> runs;
     std::vector<std::uint32_t> task_starts; // into runs; one entry more than tasks
   };
-  void find_pairs();
+  BlockadeState(std::span<const Mask> blocked, std::span<const double> interactions,
+                const std::vector<Mask> &configurations);
+  void add_energies(std::span<const Mask> configurations, std::span<const double> interactions);
+  void find_pairs(std::span<const Mask> configurations);
   void check_length(std::size_t length) const;
 
-  std::vector<Mask> configurations_;
+  std::vector<Mask> blocked_;
   std::vector<Atom> atoms_;
-  std::vector<double> energies_;
+  std::vector<Real> energies_;
   Buffer<Real> re_, im_;
 };
 
-// Every set of atoms without a blocked pair, ascending. Throws std::length_error beyond
-// `count_max`.
+// Every set of atoms without a blocked pair, ascending. Throws std::invalid_argument for no atoms
+// or too many, std::length_error beyond `count_max`.
 std::vector<Mask> blockade_configurations(std::span<const Mask> blocked, std::size_t count_max);
 
 extern template class BlockadeState<double>;
