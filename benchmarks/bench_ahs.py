@@ -1,7 +1,8 @@
 """Neutral atoms: an adiabatic sweep of 4 µs on chains and squares, against named peers.
 
 Usage: python benchmarks/bench_ahs.py [--peer-python PATH] [--peers braket,bloqade,emu-sv]
-           [--atoms 10,12,14,16] [--large] [--noise] [--memory] [--chains 14,20,60] [--repeat 5]
+           [--atoms 10,12,14,16] [--large] [--noise] [--memory] [--chains 14,20,60]
+           [--keep FOLDER] [--repeat 5]
 
 The peers run one after the other in an interpreter of their own, because they want packages that
 nothing else here needs: `pip install amazon-braket-sdk bloqade-analog emu-sv emu-mps`. Goals are
@@ -256,6 +257,19 @@ def chain_densities(
     return found[0], [str(run)]
 
 
+def fine_densities(count: int, folder: Path | None) -> np.ndarray:
+    """Densities of a long chain, cut a hundred times less, with steps half as long; minutes."""
+    path = None if folder is None else folder / f"chain-{count}.npy"
+    if path is not None and path.exists():
+        return np.load(path)
+    fine = RydbergSettings(method="mps", cutoff=1e-11, max_bond=256)
+    found, _ = chain_densities(sweep(chain(count)), fine, shots=200_000)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, found)
+    return found
+
+
 def chains(counts: list[int], options: argparse.Namespace) -> None:
     """Matrix product states beside emu-mps; errors are the largest of a density.
 
@@ -275,8 +289,7 @@ def chains(counts: list[int], options: argparse.Namespace) -> None:
             atoms = np.arange(count, dtype=np.uint64)
             exact = shares @ ((configurations[:, None] >> atoms) & np.uint64(1)).astype(float)
         else:
-            fine = RydbergSettings(method="mps", cutoff=1e-11, max_bond=256)
-            exact, _ = chain_densities(program, fine, shots=200_000)
+            exact = fine_densities(count, options.keep)
         print(f"chain of {count}, mps: {ours:.2f} s, error {np.abs(densities - exact).max():.1e}")
         for line in log:
             print(f"    {line}")
@@ -304,6 +317,7 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=400.0)
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--noise", action="store_true")
+    parser.add_argument("--keep", type=Path, help="folder for exact densities of long chains")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--memory-of", default="", help="one of the works of --memory")
     parser.add_argument("--chains", default="", help="atoms of chains as matrix product states")
