@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from openbraket.engine.queue import TaskQueue
-from openbraket.engine.room import Room, Share
+from openbraket.engine.room import Room, Share, extra_count
 from openbraket.store.quantum_tasks import WaitingTask
 
 GIB = 1 << 30
@@ -61,7 +61,7 @@ def _arrivals(threads: int, end: float, rng: random.Random) -> Iterator[Arrival]
 
 
 def simulate(
-    load: list[Arrival], threads: int, *, has_turns: bool, extra_count: int
+    load: list[Arrival], threads: int, *, has_turns: bool, place_count: int
 ) -> dict[str, list[float]]:
     """Return how long the tasks of each kind waited, in seconds.
 
@@ -69,10 +69,10 @@ def simulate(
         load: From `arrivals`.
         threads: Threads of all machines together.
         has_turns: False: the order of acceptance alone, as if all accounts were one.
-        extra_count: Extra places for small tasks, each counted as a whole processor.
+        place_count: Extra places for small tasks, each counted as a whole processor.
     """
     queue = TaskQueue()
-    room = Room(10**9 * GIB, threads, extra_count)
+    room = Room(10**9 * GIB, threads, place_count)
     waited: dict[str, list[float]] = {kind: [] for kind in LOADS}
     running: list[tuple[float, int, Share]] = []
     seq = 0
@@ -136,10 +136,9 @@ def main() -> None:
         table.add_column(column, justify="right")
     for threads in options.threads:
         load = arrivals(threads, options.hours, random.Random(options.seed))
-        extra_count = min(-(-threads // 4), threads - 1)
-        policies = ((False, 0), (True, 0), (True, extra_count))
+        policies = ((False, 0), (True, 0), (True, extra_count(threads)))
         results = [
-            simulate(load, threads, has_turns=has_turns, extra_count=count)
+            simulate(load, threads, has_turns=has_turns, place_count=count)
             for has_turns, count in policies
         ]
         for kind in LOADS:

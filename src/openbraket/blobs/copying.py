@@ -1,11 +1,10 @@
 """Copies of contents in another directory, for backups."""
 
-import os
 import shutil
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 from openbraket.base.errors import StoreError
+from openbraket.base.files import sync
 from openbraket.blobs.local import LocalBlobs
 
 
@@ -37,7 +36,7 @@ def copy_contents(
             try:
                 final.parent.mkdir(exist_ok=True)
                 shutil.copyfile(source.path(blob_id), aside)
-                _sync(aside)
+                sync(aside)
                 aside.rename(final)
             except FileNotFoundError:
                 missing.append(blob_id)
@@ -45,11 +44,3 @@ def copy_contents(
                 raise StoreError(f"Cannot copy content {blob_id}: {error.strerror}.") from error
         report(count / len(blob_ids))
     return missing
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -29,6 +29,14 @@ class Share:
     device_arn: str = ""
 
 
+def extra_count(worker_count: int) -> int:
+    """Return how many workers may run small tasks beside wide ones: a quarter, rounded up.
+
+    A wide task needs a worker process for itself, so one worker alone has no such place.
+    """
+    return min(-(-worker_count // 4), worker_count - 1)
+
+
 class Room:
     """The memory and threads of all attempts together.
 

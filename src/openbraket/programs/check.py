@@ -36,11 +36,11 @@ from openbraket.programs.program_set import (
     read_program_set,
     refuse_results,
 )
+from openbraket.programs.result_rules import check_results
 from openbraket.programs.rules import (
     EXTENDED_QUBITS_MAX,
     Rules,
     check_depth,
-    check_results,
     check_size,
     check_wiring,
 )

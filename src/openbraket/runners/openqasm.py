@@ -10,7 +10,7 @@ from openbraket.devices.backends import PLUGIN, QPU_TWIN
 from openbraket.programs.actions import read_action
 from openbraket.programs.check import refuse_dynamic_without_shots, refuse_noise_in_dynamic
 from openbraket.programs.openqasm import DynamicProgram, parse_program
-from openbraket.programs.rules import check_results
+from openbraket.programs.result_rules import check_results
 from openbraket.programs.settings import TaskSettings, settings_of
 from openbraket.results.gate_model import TaskFacts, gate_model_document
 from openbraket.runners.circuits import simulate_circuit

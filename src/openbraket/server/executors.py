@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from openbraket.base.errors import OpenBraketError
+from openbraket.engine import room
 from openbraket.engine.executors.base import Executor
 from openbraket.server.settings import Settings
 
@@ -52,14 +53,11 @@ def build_executor(settings: Settings, *, preload: Sequence[str], is_durable: bo
 
 
 def extra_count(settings: Settings) -> int:
-    """Return how many workers may run small tasks beside wide ones: a quarter, rounded up.
+    """Return how many workers may run small tasks beside wide ones; see `room.extra_count`.
 
-    A wide task needs a worker process for itself, so one worker alone has no such place. On a
-    cluster a wide task takes one node at most, and Ray gives no processor twice.
+    On a cluster a wide task takes one node at most, and Ray gives no processor twice.
     """
-    if settings.executor != LOCAL:
-        return 0
-    return min(-(-settings.worker_count // 4), settings.worker_count - 1)
+    return room.extra_count(settings.worker_count) if settings.executor == LOCAL else 0
 
 
 def parse_resources(texts: Sequence[str]) -> dict[str, dict[str, float]]:

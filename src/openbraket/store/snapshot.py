@@ -1,6 +1,5 @@
 """A copy of the records as they are at one moment, and what may be wrong in them."""
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -11,6 +10,7 @@ from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from openbraket.base.errors import StoreError
+from openbraket.base.files import sync
 from openbraket.store.sqlite import SqliteBackend
 
 # Pages copied at a time, 16 MiB; between two pieces the server's commits go on.
@@ -46,11 +46,7 @@ def copy_records(path: Path, target: Path, report: Callable[[float], None]) -> N
                 progress=lambda _, remaining, total: report(1 - remaining / max(total, 1)),
             )
             copy.execute("PRAGMA journal_mode = DELETE")
-        descriptor = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(target)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"Cannot copy the records in {path} to {target}: {error}.") from error
 

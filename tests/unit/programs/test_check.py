@@ -16,7 +16,8 @@ from openbraket.circuits.memory import (
 from openbraket.devices import Catalogue
 from openbraket.programs.check import check_program, rules_of
 from openbraket.programs.openqasm import parse_circuit
-from openbraket.programs.rules import Rules, check_results
+from openbraket.programs.result_rules import check_results
+from openbraket.programs.rules import Rules
 
 SV1 = Catalogue().get("arn:aws:braket:::device/quantum-simulator/amazon/sv1")
 DM1 = Catalogue().get("arn:aws:braket:::device/quantum-simulator/amazon/dm1")

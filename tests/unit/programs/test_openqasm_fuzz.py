@@ -15,7 +15,8 @@ from openbraket.circuits.circuit import Circuit
 from openbraket.devices import Catalogue
 from openbraket.programs.actions import read_action
 from openbraket.programs.openqasm import parse_circuit, parse_program
-from openbraket.programs.rules import Rules, check_results
+from openbraket.programs.result_rules import check_results
+from openbraket.programs.rules import Rules
 
 SV1 = Catalogue().get("arn:aws:braket:::device/quantum-simulator/amazon/sv1")
 RULES = Rules.from_capabilities(SV1.capabilities)

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -34,6 +34,7 @@ from openbraket.engine.jobs.results import (
 )
 from openbraket.engine.jobs.settings import JobResources
 from openbraket.engine.jobs.specification import build_spec
+from openbraket.engine.jobs.verdict import Verdict, judge
 from openbraket.engine.jobs.watched import Watched
 from openbraket.engine.outcomes import delete_unused
 from openbraket.jobs.directory import ENDED, InstanceState, JobDirectory
@@ -60,15 +61,6 @@ _log = logging.getLogger(__name__)
 
 class _Detached(Exception):  # noqa: N818  (no error: the server stops and the job goes on)
     """The server stops; the job goes on without it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """How an attempt ended: `failure` says why where it failed."""
-
-    failure: str | None = None
-    exceeded_runtime: bool = False
-    has_run: bool = True
 
 
 class Attempt:
@@ -122,7 +114,7 @@ class Attempt:
         with contextlib.suppress(_Detached):
             await self._end(await self._execute())
 
-    async def _execute(self) -> _Verdict:
+    async def _execute(self) -> Verdict:
         self._configuration = await self._again(self._read_configuration)
         uri = self._configuration.get("checkpointConfig", {}).get("s3Uri")
         target = None if uri is None else parse_s3_uri(uri)
@@ -134,7 +126,7 @@ class Attempt:
                 await self._launch()
             return await self._watch()
         except staging.StagingError as error:
-            return _Verdict(str(error), has_run=False)
+            return Verdict(str(error), has_run=False)
         except _Detached:
             raise
         except Exception as error:
@@ -142,7 +134,7 @@ class Attempt:
             _log.exception("job %s cannot be run", self._job.id)
             words = getattr(error, "strerror", None) or error
             await self._end_instances()
-            return _Verdict(
+            return Verdict(
                 f"InternalServerError: The job cannot be run: {words}",
                 has_run=self._is_launched,
             )
@@ -230,7 +222,7 @@ class Attempt:
 
     # Watching.
 
-    async def _watch(self) -> _Verdict:
+    async def _watch(self) -> Verdict:
         """Follow the instances until all have ended, and their logs to the last line.
 
         Raises:
@@ -243,7 +235,7 @@ class Attempt:
         ]
         next_sync = next_look = time.monotonic()
         if not self._is_launched:
-            return _Verdict(self._stop_failure(), has_run=False)
+            return Verdict(self._stop_failure(), has_run=False)
         while True:
             if self._is_detaching:
                 raise _Detached
@@ -255,7 +247,7 @@ class Attempt:
             if watched.all_ended():
                 while await self._follow(logs):
                     pass
-                return self._judge(watched.ended_states())
+                return judge(watched.ended_states(), self._stop_failure())
             now = time.monotonic()
             await self._end_what_must(watched, states)
             await watched.find_lost(self._resources.runtime.is_alive, now)
@@ -298,17 +290,6 @@ class Attempt:
         if is_overdue or failed or self._stop_reason:
             for number in watched.to_stop():
                 await asyncio.to_thread(self._resources.runtime.stop, self._directory, number)
-
-    def _judge(self, states: Sequence[InstanceState]) -> _Verdict:
-        """Return what the ends of all instances make of the job."""
-        # Those that were stopped since another failed do not say why.
-        own = [state for state in states if state.reason != "stopped"]
-        own.sort(key=lambda state: state.ended_at or 0)
-        failure = failure_reason(own)
-        exceeded = any(state.reason == "max_runtime" for state in own)
-        if failure is None and len(own) < len(states):
-            failure = self._stop_failure() or failure_reason(states)
-        return _Verdict(failure, exceeded_runtime=exceeded)
 
     def _stop_failure(self) -> str | None:
         return _SERVER_STOPPED if self._stop_reason == "server" else None
@@ -378,7 +359,7 @@ class Attempt:
             else:
                 await asyncio.sleep(self._settings.poll_s)
 
-    async def _end(self, verdict: _Verdict) -> None:
+    async def _end(self, verdict: Verdict) -> None:
         """Store what the job leaves, end its record, and remove its directory."""
         if verdict.exceeded_runtime:
             await self._note("MAX_RUNTIME_EXCEEDED")
@@ -435,7 +416,7 @@ class Attempt:
         return [*produced, archive] if archive is not None else produced
 
     async def _conclude(
-        self, verdict: _Verdict, produced: Sequence[Produced]
+        self, verdict: Verdict, produced: Sequence[Produced]
     ) -> tuple[str | None, list[str]]:
         """End the record, once; return its status, and the contents that nobody names."""
         job, resources = self._job, self._resources
