@@ -38,7 +38,6 @@ class Engine:
             blobs_root=data_dir / "objects",
             worker_count=worker_count,
             preload=["runners_under_test"],
-            is_durable=False,
         )
         self.dispatcher = Dispatcher(
             self.database,

@@ -101,7 +101,6 @@ class RayPool:
         self.executor = RayExecutor(
             address=address,
             blobs_root=root,
-            is_durable=False,
             preload=("runners_under_test",),
             **options,
         )

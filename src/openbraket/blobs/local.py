@@ -3,7 +3,7 @@
 A content is written to `incoming/<id>` and renamed to `objects/<first two digits>/<id>` when it is
 complete, so that a kill at any moment leaves it whole or absent. With `is_durable` the file and
 its directory reach the disk before a method returns; without, they survive the death of the
-process but not the loss of power.
+process but not the loss of power, until `make_lasting` is called for them.
 """
 
 import asyncio
@@ -13,15 +13,20 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Container, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from openbraket.base.blob import Blob
 from openbraket.base.errors import StoreError
+from openbraket.base.files import sync
 
 # One hand-over to a thread, one write and one read move about this much.
 PIECE_BYTES = 1 << 20
 _ID_DIGITS = frozenset("0123456789abcdef")
+# Contents brought to the disk side by side: one commit of the file system's journal serves all
+# that ask for one meanwhile.
+SYNC_THREAD_COUNT: Final = 16
 
 
 class Digest(Protocol):
@@ -47,6 +52,9 @@ class LocalBlobs:
         self.is_durable = is_durable
         self._incoming = root / "incoming"
         self._objects = root / "objects"
+        self._syncing: ThreadPoolExecutor | None = None
+        # Subdirectories that are on the disk themselves; at most 256.
+        self._lasting_directories: set[str] = set()
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
             self._objects.mkdir(exist_ok=True)
@@ -119,6 +127,37 @@ class LocalBlobs:
                 await asyncio.wait((writing,))
             incoming.discard()
             raise
+
+    async def make_lasting(self, blob_ids: Iterable[str]) -> None:
+        """Bring contents to the disk that another process has stored without waiting for it.
+
+        Args:
+            blob_ids: Names of complete contents. Nothing is done where contents need not survive
+                a loss of power.
+
+        Raises:
+            StoreError: The disk has failed, or there is no such content. Not to be tried again: the
+                system may take lost bytes for written ones after that.
+        """
+        if not self.is_durable:
+            return
+        if self._syncing is None:
+            self._syncing = ThreadPoolExecutor(SYNC_THREAD_COUNT, "blobs-sync")
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.gather(
+                *(loop.run_in_executor(self._syncing, self._sync, name) for name in blob_ids)
+            )
+        except OSError as error:
+            raise StoreError(f"Cannot store an object's content: {error.strerror}.") from error
+
+    def _sync(self, blob_id: str) -> None:
+        path = self.path(blob_id)
+        sync(path)
+        sync(path.parent)
+        if path.parent.name not in self._lasting_directories:
+            sync(self._objects)
+            self._lasting_directories.add(path.parent.name)
 
     def path(self, blob_id: str) -> Path:
         """Return where a content lies, whether or not it exists.
@@ -329,10 +368,5 @@ class _Incoming:
                 path.unlink(missing_ok=True)
 
     def _sync_directory(self, directory: Path) -> None:
-        if not self._blobs.is_durable:
-            return
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if self._blobs.is_durable:
+            sync(directory)

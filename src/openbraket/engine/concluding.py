@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from openbraket.base.errors import StoreError
+from openbraket.blobs import LocalBlobs
 from openbraket.engine.attempt import Run
-from openbraket.engine.executors.base import Outcome, Succeeded
-from openbraket.engine.outcomes import Conclusion, conclude
+from openbraket.engine.executors.base import Failed, Outcome, Succeeded
+from openbraket.engine.outcomes import Conclusion, conclude, delete_unused
 from openbraket.engine.uploads import Uploads
 from openbraket.store.database import Database
 
@@ -26,16 +27,18 @@ async def record_outcome(
     run: Run,
     outcome: Outcome,
     *,
+    blobs: LocalBlobs,
     clock: Callable[[], int],
     stopping: asyncio.Event,
     uploads: Uploads | None,
 ) -> Conclusion:
-    """Apply an outcome: first its objects, where these are elsewhere, then its record.
+    """Apply an outcome: first its objects, on the disk or elsewhere, then its record.
 
     Args:
         database: The records.
         run: The attempt.
         outcome: How it ended.
+        blobs: The contents.
         clock: Milliseconds since the epoch.
         stopping: Set when the server stops: then what is refused is left to the next start.
         uploads: Takes results to another object store; None keeps them in the records.
@@ -44,11 +47,14 @@ async def record_outcome(
         What became of it.
     """
     retry_s = RETRY_S_FIRST
-    if uploads is not None and isinstance(outcome, Succeeded):
-        sent = await uploads.send(run, outcome)
-        if sent is None:
-            return LEFT_TO_NEXT_START
-        outcome = sent
+    if isinstance(outcome, Succeeded):
+        if uploads is None:
+            outcome = await _make_lasting(blobs, run, outcome)
+        else:
+            sent = await uploads.send(run, outcome)
+            if sent is None:
+                return LEFT_TO_NEXT_START
+            outcome = sent
     while True:
         change = conclude(
             run.task,
@@ -70,3 +76,15 @@ async def record_outcome(
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), retry_s)
         retry_s = min(2 * retry_s, RETRY_S_MAX)
+
+
+async def _make_lasting(blobs: LocalBlobs, run: Run, outcome: Succeeded) -> Outcome:
+    """Bring contents to the disk; where the disk refuses, the attempt has failed."""
+    names = [item.blob.id for item in outcome.objects]
+    try:
+        await blobs.make_lasting(names)
+    except StoreError as error:
+        _log.error("the result of quantum task %s is lost: %s", run.task.id, error)
+        await asyncio.to_thread(delete_unused, blobs, names)
+        return Failed(str(error))
+    return outcome

@@ -416,6 +416,7 @@ class Dispatcher:
                 self._database,
                 run,
                 outcome,
+                blobs=self._blobs,
                 clock=self._clock,
                 stopping=self._stopping,
                 uploads=self._uploads,

@@ -213,6 +213,7 @@ class Uploads:
             return
         run.drop_action()
         try:
+            await self._blobs.make_lasting([kept.blob.id for kept in outcome.objects])
             item = Spooled(*key, run.started_at, outcome)
             await asyncio.to_thread(self._spool.write, item)
         except StoreError as unwritten:

@@ -92,8 +92,7 @@ async def assemble(
         install_profiles(settings.device_profiles, profiles)
         keys = KeyRing(database)
         _check_address(settings, keys)
-        is_durable = settings.durability == "full"
-        blobs = LocalBlobs(settings.data_dir, is_durable=is_durable)
+        blobs = LocalBlobs(settings.data_dir, is_durable=settings.durability == "full")
         remote = open_store(settings)
         catalogue = catalogue or Catalogue(folder=profiles)
         availability = Availability(catalogue, respects_windows=settings.respects_windows)
@@ -289,8 +288,7 @@ def _executor(settings: Settings) -> Executor:
     Raises:
         ExecutorError: Ray is asked for and not installed.
     """
-    is_durable = settings.durability == "full"
-    return build_executor(settings, preload=tuple(RUNNERS.values()), is_durable=is_durable)
+    return build_executor(settings, preload=tuple(RUNNERS.values()))
 
 
 def _runner_settings(settings: Settings) -> dict[str, str]:

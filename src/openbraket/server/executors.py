@@ -17,13 +17,12 @@ class ExecutorError(OpenBraketError):
     """The executor that the operator chose cannot be used; the message is for them."""
 
 
-def build_executor(settings: Settings, *, preload: Sequence[str], is_durable: bool) -> Executor:
+def build_executor(settings: Settings, *, preload: Sequence[str]) -> Executor:
     """Return the executor of quantum tasks, not started yet.
 
     Args:
         settings: What the operator chose.
         preload: Modules that workers find imported, by name.
-        is_durable: Whether result contents must survive a loss of power.
 
     Raises:
         ExecutorError: Ray is asked for and not installed.
@@ -35,7 +34,6 @@ def build_executor(settings: Settings, *, preload: Sequence[str], is_durable: bo
             blobs_root=settings.data_dir,
             worker_count=settings.worker_count,
             preload=preload,
-            is_durable=is_durable,
         )
     if importlib.util.find_spec("ray") is None:
         raise ExecutorError(
@@ -47,7 +45,6 @@ def build_executor(settings: Settings, *, preload: Sequence[str], is_durable: bo
         address=settings.executor,
         blobs_root=settings.data_dir,
         preload=preload,
-        is_durable=is_durable,
         resources=settings.ray_resources,
     )
 

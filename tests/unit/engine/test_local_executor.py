@@ -29,7 +29,7 @@ class Pool:
     def __init__(self, root, **options):
         self.root = root
         self.freed = asyncio.Event()
-        self.executor = LocalExecutor(blobs_root=root, is_durable=False, **options)
+        self.executor = LocalExecutor(blobs_root=root, **options)
 
     async def free(self, count=1):
         async with asyncio.timeout(WAIT_S):

@@ -11,7 +11,9 @@ from openbraket.base.work import Work
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """A result object whose content is on disk and which no record names yet.
+    """A result object whose content is complete and which no record names yet.
+
+    The content need not have reached the disk: whoever records it sees to that.
 
     Attributes:
         name: Key relative to the task's directory.

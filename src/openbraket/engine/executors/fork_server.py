@@ -42,13 +42,13 @@ def main(control_descriptor: int, settings_json: str) -> None:
 
     Args:
         control_descriptor: This side of the control socket.
-        settings_json: `server_pid`, `preload`, `blobs_root` and `is_durable`.
+        settings_json: `server_pid`, `preload` and `blobs_root`.
     """
     settings = orjson.loads(settings_json)
     die_with_parent(settings["server_pid"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=control_descriptor)
-    server = ForkServer(control, Path(settings["blobs_root"]), is_durable=settings["is_durable"])
+    server = ForkServer(control, Path(settings["blobs_root"]))
     server.preload(settings["preload"])
     server.serve()
     os._exit(0)
@@ -60,13 +60,11 @@ class ForkServer:
     Args:
         control: This side of the control socket.
         blobs_root: Directory of the contents.
-        is_durable: Whether contents must survive a loss of power.
     """
 
-    def __init__(self, control: socket.socket, blobs_root: Path, *, is_durable: bool) -> None:
+    def __init__(self, control: socket.socket, blobs_root: Path) -> None:
         self._control = control
         self._blobs_root = blobs_root
-        self._is_durable = is_durable
         self._worker_by_pid: dict[int, int] = {}
         self._pid_by_worker: dict[int, int] = {}
         self._wake_in, self._wake_out = socket.socketpair()
@@ -136,7 +134,7 @@ class ForkServer:
                 other.close()
             with contextlib.suppress(OSError):  # where /proc is hidden or read-only
                 Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE_ADJ)
-            worker.serve(channel, blobs_root=self._blobs_root, is_durable=self._is_durable)
+            worker.serve(channel, blobs_root=self._blobs_root)
             status = 0
         except (BrokenPipeError, ConnectionResetError):
             status = 0  # the server is gone

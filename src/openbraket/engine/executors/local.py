@@ -52,7 +52,6 @@ class LocalExecutor:
         blobs_root: Directory of the contents, as given to `LocalBlobs`.
         worker_count: How many attempts run at once, at least 1.
         preload: Modules that workers find imported, by name.
-        is_durable: Whether result contents must survive a loss of power.
     """
 
     def __init__(
@@ -61,14 +60,12 @@ class LocalExecutor:
         blobs_root: Path,
         worker_count: int,
         preload: Sequence[str] = (),
-        is_durable: bool = True,
     ) -> None:
         self.worker_count = worker_count
         self._settings = {
             "server_pid": os.getpid(),
             "preload": list(preload),
             "blobs_root": str(blobs_root),
-            "is_durable": is_durable,
         }
         self._workers: dict[int, _Worker] = {}
         self._idle: list[_Worker] = []

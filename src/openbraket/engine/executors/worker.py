@@ -1,7 +1,8 @@
 """What a worker process does: run attempts, one after the other, until the server is gone.
 
-Result objects are on disk before the server hears of them. A worker never touches the records: an
-attempt that nobody waits for any more leaves contents without a record, which are swept.
+Result objects are complete files before the server hears of them; the server brings them to the
+disk. A worker never touches the records: an attempt that nobody waits for any more leaves contents
+without a record, which are swept.
 """
 
 import importlib
@@ -22,15 +23,14 @@ from openbraket.engine.executors import frames
 PROGRESS_INTERVAL_S: Final = 0.1
 
 
-def serve(channel: socket.socket, *, blobs_root: Path, is_durable: bool) -> None:
+def serve(channel: socket.socket, *, blobs_root: Path) -> None:
     """Run attempts from `channel` until its other side is closed.
 
     Args:
         channel: Blocking stream socket to the server.
         blobs_root: Directory of the contents.
-        is_durable: Whether contents must survive a loss of power.
     """
-    blobs = LocalBlobs(blobs_root, is_durable=is_durable)
+    blobs = LocalBlobs(blobs_root, is_durable=False)
     _send(channel, {"kind": "ready", "pid": os.getpid()})
     while (frame := frames.receive(channel)) is not None:
         work = frames.unpack_work(frame)
@@ -86,7 +86,7 @@ def _run(work: Work, blobs: LocalBlobs, progress: _Progress) -> dict[str, Any]:
 
 
 def _store(output: RunnerOutput, blobs: LocalBlobs) -> dict[str, Any]:
-    """Put the result objects on disk and return the message that names them."""
+    """Store the result objects and return the message that names them."""
     stored: list[dict[str, Any]] = []
     try:
         for result in output.objects:

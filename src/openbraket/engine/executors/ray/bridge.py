@@ -66,7 +66,7 @@ def main(descriptor: int, settings_json: str) -> None:
 
     Args:
         descriptor: This side of the channel to the server.
-        settings_json: `server_pid`, `address`, `preload`, `blobs_root`, `is_durable`, `resources`.
+        settings_json: `server_pid`, `address`, `preload`, `blobs_root` and `resources`.
     """
     settings = orjson.loads(settings_json)
     die_with_parent(settings["server_pid"])
@@ -90,7 +90,7 @@ def main(descriptor: int, settings_json: str) -> None:
 
 async def _serve(channel: socket.socket, settings: Mapping[str, Any]) -> None:
     reader, writer = await asyncio.open_unix_connection(sock=channel)
-    blobs = LocalBlobs(Path(settings["blobs_root"]), is_durable=settings["is_durable"])
+    blobs = LocalBlobs(Path(settings["blobs_root"]), is_durable=False)
     bridge = Bridge(writer, blobs, settings)
     watching = asyncio.create_task(bridge.watch_nodes())
     serving = asyncio.create_task(bridge.serve(reader))

@@ -63,7 +63,6 @@ class RayExecutor:
         address: `auto`, `ray://host:port` or `host:port`, as `ray.init` takes it.
         blobs_root: Directory of the contents, as given to `LocalBlobs`.
         preload: Modules that workers find imported, by name.
-        is_durable: Whether result contents must survive a loss of power.
         resources: Further resources that the tasks of a device need, by its ARN and Ray's names.
     """
 
@@ -73,7 +72,6 @@ class RayExecutor:
         address: str,
         blobs_root: Path,
         preload: Sequence[str] = (),
-        is_durable: bool = True,
         resources: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         self._settings = {
@@ -81,7 +79,6 @@ class RayExecutor:
             "address": address,
             "preload": list(preload),
             "blobs_root": str(blobs_root),
-            "is_durable": is_durable,
             "resources": resources or {},
         }
         self._runs: dict[tuple[str, int], _Run] = {}
