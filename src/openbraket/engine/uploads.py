@@ -133,7 +133,7 @@ class Uploads:
         retry_s = RETRY_S_FIRST
         try:
             while not withdrawn.is_set():
-                putting = self._remote.submit(self._put, run, outcome)
+                putting = self._remote.submit(self._put, run, outcome, withdrawn)
                 await asyncio.wait((putting, *waits), return_when=asyncio.FIRST_COMPLETED)
                 if not putting.done():
                     self._leave(task_id, putting)
@@ -179,8 +179,10 @@ class Uploads:
             # The cancel came after the objects, or while a thread was at them.
             await self._remote.call(self._take_back, run, outcome)
 
-    def _put(self, run: Run, outcome: Succeeded) -> None:
+    def _put(self, run: Run, outcome: Succeeded, withdrawn: asyncio.Event) -> None:
         for item in outcome.objects:
+            if withdrawn.is_set():
+                return
             self._remote.put(
                 self._blobs.path(item.blob.id),
                 item.blob,
@@ -199,8 +201,8 @@ class Uploads:
                 return
 
     def _leave(self, task_id: str, putting: "asyncio.Future[None]") -> None:
-        if not putting.cancel():
-            self._late[task_id] = putting
+        # Not cancelled: that would end the wait for its thread, not what the thread does.
+        self._late[task_id] = putting
         # Its error is nobody's business any more.
         putting.add_done_callback(lambda done: done.cancelled() or done.exception())
 
