@@ -51,6 +51,7 @@ def test_metrics_count_requests_tasks_and_commits(service, braket):
     assert grown("openbraket_commit_seconds_count") >= 2
     assert after["openbraket_worker_starts_total",] >= 1
     assert after["openbraket_running_memory_bytes",] == 0
+    assert after["openbraket_job_instances",] >= 0
 
 
 def test_queue_depth_is_shown_while_tasks_wait(tmp_path):

@@ -4,6 +4,7 @@ Each metric is declared here and counted where the thing happens. What can be lo
 running attempts) is not counted: `server.observation` reads it when somebody asks.
 """
 
+from functools import cache
 from typing import Final
 
 from prometheus_client import Counter, Histogram
@@ -41,6 +42,23 @@ TASK_RUN_SECONDS: Final = Histogram(
     ["device"],
     buckets=_SLOW_BUCKETS,
 )
+JOBS_ENDED: Final = Counter(
+    "openbraket_jobs_ended",
+    "Attempts of hybrid jobs by the status that they led to.",
+    ["device", "status"],
+)
+JOB_WAITING_SECONDS: Final = Histogram(
+    "openbraket_job_waiting_seconds",
+    "Time from a hybrid job's creation to its attempt's start.",
+    ["device"],
+    buckets=_SLOW_BUCKETS,
+)
+JOB_RUN_SECONDS: Final = Histogram(
+    "openbraket_job_run_seconds",
+    "Time from the start of a hybrid job's attempt to its end.",
+    ["device"],
+    buckets=_SLOW_BUCKETS,
+)
 WORKER_STARTS: Final = Counter(
     "openbraket_worker_starts", "Worker processes that became ready, replacements among them."
 )
@@ -57,3 +75,26 @@ COMMIT_CHANGES: Final = Histogram(
     "Changes that one transaction of the records made together.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
+
+
+@cache
+def _request_metrics(service: str, operation: str, status: int) -> tuple[Counter, Histogram]:
+    # Looking up the labels takes longer than counting.
+    return (
+        REQUESTS.labels(service, operation, status),
+        REQUEST_SECONDS.labels(service, operation),
+    )
+
+
+def of_request(service: str, operation: str, status: int, seconds: float) -> None:
+    """Count an answered request.
+
+    Args:
+        service: The service's name, or `-`.
+        operation: The operation's name, or `-`.
+        status: HTTP status.
+        seconds: From the request's head to its answer.
+    """
+    count, times = _request_metrics(service, operation, status)
+    count.inc()
+    times.observe(seconds)

@@ -38,7 +38,7 @@ def build_app(
         A raw ASGI callable; the gateway comes before any framework, for speed.
     """
     resources = gateway.resources
-    state = state_registry(resources.dispatcher)
+    state = state_registry(resources.dispatcher, resources.jobs)
 
     async def price_list(request: PageRequest) -> Response:  # noqa: ARG001  (the same)
         text = pricing.price_list(resources.catalogue)

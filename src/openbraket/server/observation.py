@@ -14,6 +14,8 @@ from prometheus_client.registry import Collector
 from openbraket import __version__
 from openbraket.base.errors import StoreError
 from openbraket.engine.door import Door
+from openbraket.engine.jobs.dispatcher import JobDispatcher
+from openbraket.engine.jobs.shared import SharedJobs
 from openbraket.services.context import Resources
 
 # A commit that takes longer means that the disk or the writer is stuck.
@@ -24,10 +26,11 @@ _PRIORITIES: Final = {0: "Normal", 1: "Priority"}
 
 
 class _State(Collector):
-    """Gauges that are read off the dispatcher when somebody asks."""
+    """Gauges that are read off the dispatchers when somebody asks."""
 
-    def __init__(self, dispatcher: Door) -> None:
+    def __init__(self, dispatcher: Door, jobs: JobDispatcher | SharedJobs | None) -> None:
         self._dispatcher = dispatcher
+        self._jobs = jobs
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Give each gauge with its present values."""
@@ -53,19 +56,36 @@ class _State(Collector):
             "What admission counts for the attempts under way.",
             value=dispatcher.memory_bytes,
         )
+        if self._jobs is not None:
+            yield from _of_jobs(self._jobs)
         build = GaugeMetricFamily("openbraket_build", "The version in use.", labels=["version"])
         build.add_metric([__version__], 1)
         yield build
 
 
-def state_registry(dispatcher: Door) -> CollectorRegistry:
+def _of_jobs(jobs: JobDispatcher | SharedJobs) -> Iterator[GaugeMetricFamily]:
+    gauges = {
+        "openbraket_job_queue_depth": ("Hybrid jobs that wait, by device.", jobs.waiting_counts()),
+        "openbraket_jobs_running": ("Hybrid jobs under way, by device.", jobs.running_counts()),
+    }
+    for name, (text, counts) in gauges.items():
+        gauge = GaugeMetricFamily(name, text, labels=["device"])
+        for device, count in counts.items():
+            gauge.add_metric([device], count)
+        yield gauge
+    text = "Instances that the hybrid jobs under way use."
+    yield GaugeMetricFamily("openbraket_job_instances", text, value=jobs.instance_count)
+
+
+def state_registry(dispatcher: Door, jobs: JobDispatcher | SharedJobs | None = None) -> CollectorRegistry:
     """Return the gauges of one server; what is counted is in Prometheus's own registry.
 
     Args:
         dispatcher: Whose queue and attempts are shown.
+        jobs: The same for hybrid jobs.
     """
     registry = CollectorRegistry()
-    registry.register(_State(dispatcher))
+    registry.register(_State(dispatcher, jobs))
     return registry
 
 

@@ -23,6 +23,7 @@ from openbraket.base.errors import StoreError
 from openbraket.base.s3_uri import S3Location, parse_s3_uri
 from openbraket.engine import job_states
 from openbraket.engine.jobs import credentials, elsewhere, staging
+from openbraket.engine.jobs.counting import count_end
 from openbraket.engine.jobs.job_log import JobLog
 from openbraket.engine.jobs.results import (
     Checkpoints,
@@ -376,6 +377,7 @@ class Attempt:
             failure = await elsewhere.upload(remote, blobs, produced, pause=self._pause)
             verdict = replace(verdict, failure=verdict.failure or failure)
         status, unused = await self._conclude(verdict, produced)
+        count_end(self._job, status, self._resources.clock())
         if unused:
             await asyncio.to_thread(delete_unused, self._resources.blobs, unused)
         if status == "CANCELLED":

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from sqlalchemy import Connection
 from openbraket.base.errors import StoreError
 from openbraket.engine import job_states
 from openbraket.engine.jobs.attempt import Attempt
+from openbraket.engine.jobs.counting import count_start
 from openbraket.engine.jobs.queue import JobQueue
 from openbraket.engine.jobs.settings import JobResources
 from openbraket.jobs.files import remove_tree
@@ -57,6 +59,14 @@ class JobDispatcher:
     def running_count(self) -> int:
         """How many attempts are under way."""
         return len(self._attempts)
+
+    def waiting_counts(self) -> Counter[str]:
+        """Return how many jobs wait, by the device's label in metrics."""
+        return self._queue.waiting_counts()
+
+    def running_counts(self) -> Counter[str]:
+        """Return how many jobs have begun and not ended, in the same way."""
+        return self._queue.running_counts()
 
     @property
     def instance_count(self) -> int:
@@ -160,6 +170,7 @@ class JobDispatcher:
         if status is None:
             self._forget(job)  # a cancel came first
             return
+        count_start(begun, begun.started_at or begun.created_at)
         if status == "CANCELLING":
             attempt.stop()
         await self._see(begun, attempt)

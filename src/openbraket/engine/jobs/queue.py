@@ -6,8 +6,10 @@ could start finds too few free instances, nothing overtakes it.
 """
 
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Callable
 
+from openbraket.engine.jobs.counting import counts
 from openbraket.store.jobs import Job
 
 
@@ -39,6 +41,14 @@ class JobQueue:
     def instance_count(self) -> int:
         """How many instances are in use."""
         return self._instance_count
+
+    def waiting_counts(self) -> Counter[str]:
+        """Return how many jobs wait, by the device's label in metrics."""
+        return counts(self._waiting.values())
+
+    def running_counts(self) -> Counter[str]:
+        """Return how many jobs have begun and not ended, in the same way."""
+        return counts(self._running.values())
 
     def add(self, job: Job) -> None:
         """Take in a job that waits."""

@@ -6,6 +6,7 @@ with their server, so on the same machine the next leader finds them as a start 
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -60,6 +61,19 @@ class SharedJobs:
             self._looking.cancel()
         if dispatcher is not None:
             await dispatcher.stop(keeps_jobs=keeps_jobs)
+
+    def waiting_counts(self) -> Counter[str]:
+        """Return how many jobs wait, by the device's label in metrics, where this server leads."""
+        return Counter() if self._leading is None else self._leading.waiting_counts()
+
+    def running_counts(self) -> Counter[str]:
+        """Return how many jobs have begun and not ended, in the same way."""
+        return Counter() if self._leading is None else self._leading.running_counts()
+
+    @property
+    def instance_count(self) -> int:
+        """How many instances are in use, in the same way."""
+        return 0 if self._leading is None else self._leading.instance_count
 
     def set_closed(self, device_arns: frozenset[str]) -> None:
         """Let exactly these devices start no jobs from now on; what runs there goes on."""

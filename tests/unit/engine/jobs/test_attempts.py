@@ -6,6 +6,7 @@ import tarfile
 import threading
 
 import pytest
+from prometheus_client import REGISTRY
 
 from openbraket.engine.jobs.attempt import Attempt
 from openbraket.store import buckets, jobs, quantum_tasks, session_keys
@@ -49,6 +50,32 @@ async def add_task(house, job):
     )
     await house.database.write(lambda c: quantum_tasks.create(c, task))
     return task.id
+
+
+def counted(name, **labels):
+    return REGISTRY.get_sample_value(name, labels) or 0
+
+
+async def test_metrics_tell_of_jobs_that_wait_run_and_end(data_dir):
+    names = ("job_waiting_seconds_count", "job_run_seconds_count")
+
+    def values():
+        ended = counted("openbraket_jobs_ended_total", device="local", status="COMPLETED")
+        return [ended, *(counted(f"openbraket_{name}", device="local") for name in names)]
+
+    before = values()
+    async with opened(data_dir, instance_count_max=1) as house:
+        go = data_dir / "go"
+        jobs_made = [await house.create(f"while ! [ -e {go} ]; do sleep 0.01; done") for _ in "ab"]
+        assert house.dispatcher.running_counts() == {"local": 1}
+        assert house.dispatcher.waiting_counts() == {"local": 1}
+        on_processor = await house.create("true", device=QPU)
+        assert house.dispatcher.waiting_counts() == {"local": 1, QPU: 1}
+        go.touch()
+        for job in (*jobs_made, on_processor):
+            assert (await house.ended(job)).status == "COMPLETED"
+        assert not house.dispatcher.waiting_counts() | house.dispatcher.running_counts()
+    assert [after - old for after, old in zip(values(), before, strict=True)] == [2, 2, 2]
 
 
 async def test_job_runs_and_leaves_its_results_lines_and_events(data_dir):
