@@ -8,11 +8,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from openbraket.base.clock import now_ms
 from openbraket.base.errors import OpenBraketError
 from openbraket.blobs import LocalBlobs
+from openbraket.blobs.known import KnownIds
 from openbraket.blobs.remote import RemoteObjects
 from openbraket.devices import FOLDER_NAME, Catalogue, Device, install_profiles
 from openbraket.engine.availability import Availability
@@ -363,10 +365,9 @@ async def _sweep(
 
     def work() -> int:
         with database.read() as connection:
-            known = objects.known_blob_ids(connection)
-        uploads = open_uploads(settings, remote, blobs)
-        if uploads is not None:
-            known |= uploads.kept_blob_ids()
+            uploads = open_uploads(settings, remote, blobs)
+            kept = uploads.kept_blob_ids() if uploads is not None else ()
+            known = KnownIds(chain(objects.each_blob_id(connection), kept))
         age_s = time.time() - began + _FILE_TIME_GRAIN_S
         return blobs.sweep(
             known, older_than_s=age_s + (_SHARED_AGE_S if settings.database_url else 0)

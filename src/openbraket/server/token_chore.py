@@ -19,18 +19,21 @@ TOKEN_KEPT_MS: Final = 7 * 24 * 3600 * 1000
 PAUSE_S: Final = 3600.0
 # Tokens removed in one transaction: bounds how long other changes wait.
 BATCH_COUNT_MAX: Final = 500
+# Wait between two transactions, so that the rest of the work goes on beside them.
+BATCH_PAUSE_S: Final = 0.02
 # Tokens listed at once: bounds the memory.
 LISTED_COUNT_MAX: Final = 50_000
 
 _log = logging.getLogger("openbraket.server")
 
 
-async def forget_old_tokens(database: Database, *, now: int) -> int:
+async def forget_old_tokens(database: Database, *, now: int, pause_s: float = BATCH_PAUSE_S) -> int:
     """Remove the client tokens that are older than `TOKEN_KEPT_MS`.
 
     Args:
         database: The records.
         now: Milliseconds since the epoch.
+        pause_s: Wait between two transactions, in seconds.
 
     Returns:
         How many there were.
@@ -47,6 +50,7 @@ async def forget_old_tokens(database: Database, *, now: int) -> int:
         for start in range(0, len(old), BATCH_COUNT_MAX):
             batch = old[start : start + BATCH_COUNT_MAX]
             await database.write(partial(_forget, batch, before))
+            await asyncio.sleep(pause_s)
         count += len(old)
         if len(old) < LISTED_COUNT_MAX:
             return count

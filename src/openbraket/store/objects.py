@@ -283,11 +283,16 @@ def known_blob_ids(connection: Connection) -> set[str]:
     """Return the names of all contents that objects and parts of uploads hold.
 
     Cost:
-        Some 100 bytes for each; meant for the sweep at start-up.
+        Some 100 bytes for each.
     """
-    names = {row[0] for row in _BLOB_IDS.all(connection)}
-    names.update(row[0] for row in _PART_BLOB_IDS.all(connection))
-    return names
+    return set(each_blob_id(connection))
+
+
+def each_blob_id(connection: Connection) -> Iterator[str]:
+    """Give the names of all contents that objects and parts of uploads hold, one by one."""
+    for statement in (_BLOB_IDS, _PART_BLOB_IDS):
+        for row in statement.each(connection):
+            yield row[0]
 
 
 def _read_rows(

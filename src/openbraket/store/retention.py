@@ -29,12 +29,14 @@ class Old:
         seq: Its place in the order of acceptance.
         id: Its UUID.
         arn: Its ARN.
-        is_due: Whether it ended before the time asked for; others are passed over.
+        is_old: Whether it was created before the time asked for.
+        is_due: Whether it ended before that time; others are passed over.
     """
 
     seq: int
     id: str
     arn: str
+    is_old: bool
     is_due: bool
 
 
@@ -46,10 +48,17 @@ class Forgetter:
     ) -> None:
         columns = table.c
         self._arn_of = arn_of
-        # In the order of acceptance, so that a walk ends at the first young record.
+        # In the order of acceptance, so that a walk ends where records are young.
         self._list = Statement(
-            select(columns.seq, columns.id, columns.region, columns.account, columns.ended_at)
-            .where(columns.seq > bindparam("after"), columns.created_at < bindparam("before"))
+            select(
+                columns.seq,
+                columns.id,
+                columns.region,
+                columns.account,
+                columns.created_at,
+                columns.ended_at,
+            )
+            .where(columns.seq > bindparam("after"))
             .order_by(columns.seq)
             .limit(bindparam("count_max"))
         )
@@ -61,24 +70,31 @@ class Forgetter:
         )
 
     def list_old(self, connection: Connection, *, before: int, after: int, limit: int) -> list[Old]:
-        """Return the next records that were created before a time.
+        """Return the next records, in the order of acceptance, where some of them are old.
 
         Args:
             connection: Any.
             before: Milliseconds since the epoch.
             after: The last place already seen, 0 at first.
             limit: How many at most.
+
+        Returns:
+            The records; none where all of the next ones were created since, or there are no more.
+
+        Cost: a walk over as many records as are returned.
         """
-        rows = self._list.all(connection, after=after, before=before, count_max=limit)
-        return [
+        rows = self._list.all(connection, after=after, count_max=limit)
+        found = [
             Old(
                 seq=seq,
                 id=record_id,
                 arn=self._arn_of(region, account, record_id),
+                is_old=created_at < before,
                 is_due=ended_at is not None and ended_at < before,
             )
-            for seq, record_id, region, account, ended_at in rows
+            for seq, record_id, region, account, created_at, ended_at in rows
         ]
+        return found if any(record.is_old for record in found) else []
 
     def forget(self, connection: Connection, records: Iterable[Old], *, before: int) -> int:
         """Delete records with their tags and return how many there were.

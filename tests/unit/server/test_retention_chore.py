@@ -63,6 +63,20 @@ def end(connection, table, record_id, ended_at):
     )
 
 
+def test_the_walk_ends_where_records_are_young(database):
+    def fill(connection):
+        for number in range(9):
+            add_task(connection, number, created_at=BEFORE + number - 3, ended_at=BEFORE + number)
+
+    database.write_soon(fill).result()
+    with database.read() as connection:
+        page = retention.TASKS.list_old(connection, before=BEFORE, after=0, limit=4)
+        assert [(record.seq, record.is_old) for record in page] == [
+            (1, True), (2, True), (3, True), (4, False)
+        ]  # fmt: skip
+        assert retention.TASKS.list_old(connection, before=BEFORE, after=4, limit=4) == []
+
+
 def rows(database, table):
     with database.read() as connection:
         return connection.execute(text(f"SELECT count(*) FROM {table}")).scalar()
