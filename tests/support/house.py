@@ -22,6 +22,7 @@ class FakeExecutor:
         self.slots = slots
         self.running = {}
         self.started = []
+        self.works = []
         self.killed = []
         self.is_running = False
 
@@ -42,6 +43,7 @@ class FakeExecutor:
         future = asyncio.get_running_loop().create_future()
         self.running[work.task_id] = (work, future, on_progress)
         self.started.append((work.task_id, work.attempt))
+        self.works.append(work)
         return future
 
     def end(self, task_id, outcome):

@@ -23,6 +23,8 @@ from openbraket.base.files import sync
 
 # One hand-over to a thread, one write and one read move about this much.
 PIECE_BYTES = 1 << 20
+# Contents up to this size may be read without a thread.
+AT_ONCE_BYTES_MAX: Final = 64 << 10
 _ID_DIGITS = frozenset("0123456789abcdef")
 # Contents brought to the disk side by side: one commit of the file system's journal serves all
 # that ask for one meanwhile.
@@ -194,6 +196,36 @@ class LocalBlobs:
         except OSError as error:
             raise StoreError(f"Cannot read content {blob_id}: {error.strerror}.") from error
         return BlobReader(descriptor, blob_id, start, stop)
+
+    def read_at_once(self, blob_id: str, start: int, stop: int) -> bytes | None:
+        """Return the bytes from `start` up to, not including, `stop`, where that takes no time.
+
+        Args:
+            blob_id: The content's name.
+            start: First byte, at least 0.
+            stop: One after the last byte, at most the content's size.
+
+        Returns:
+            The bytes; None where there are more than `AT_ONCE_BYTES_MAX`, or where the system does
+            not have all of them in memory: then `read` is the way.
+
+        Raises:
+            StoreError: There is no such content.
+        """
+        if stop - start > AT_ONCE_BYTES_MAX:
+            return None
+        buffer = bytearray(stop - start)
+        try:
+            descriptor = os.open(self.path(blob_id), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                count = os.preadv(descriptor, [buffer], start, os.RWF_NOWAIT)
+            except OSError:
+                return None  # it is on the disk, or the file system cannot say
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise StoreError(f"Cannot read content {blob_id}: {error.strerror}.") from error
+        return bytes(buffer) if count == len(buffer) else None
 
     def delete(self, blob_id: str) -> None:
         """Remove a content; one that is not there is no error.

@@ -190,9 +190,8 @@ class Dispatcher:
         """Take in a task whose record is committed; one that is known is passed over."""
         if task.id in self._running or task.id in self._queue:
             return
-        if task.new is not None and self.first_status(task.device_arn) == Status.QUEUED:
-            # Only what starts at once keeps its program in memory.
-            task = replace(task, new=None)
+        if self.first_status(task.device_arn) == Status.QUEUED:
+            task = self._queue.lighten(task)
         self._add(task)
         self._wake()
 

@@ -14,12 +14,16 @@ The policy, which docs/architecture.md states and `benchmarks/simulate_queue.py`
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from openbraket.store.quantum_tasks import QuantumTask, WaitingTask
 
 # A small task needs one thread and at most this; admission estimates a Bell state at 48 MiB.
 SMALL_BYTES_MAX: Final = 128 << 20
+# Programs of waiting tasks that stay in memory: how long each is at most, and the queue.
+KEPT_ACTION_BYTES_MAX: Final = 4096
+KEPT_ACTION_COUNT_MAX: Final = 1000
 
 
 def is_small(task: WaitingTask) -> bool:
@@ -51,6 +55,10 @@ class TaskQueue:
         """Return whether any task could start if there were room."""
         return any(device_arn not in self._closed for device_arn, _ in self._lines)
 
+    def __len__(self) -> int:
+        """Return how many tasks wait, those of closed devices among them."""
+        return len(self._tasks)
+
     def __iter__(self) -> Iterator[WaitingTask]:
         """Give every task, in no order."""
         return iter(self._tasks.values())
@@ -62,6 +70,13 @@ class TaskQueue:
     def is_closed(self, device_arn: str) -> bool:
         """Return whether a device starts no tasks now."""
         return device_arn in self._closed
+
+    def lighten(self, task: WaitingTask) -> WaitingTask:
+        """Return a task that must wait as it should be kept: only short programs stay in memory."""
+        if task.new is None:
+            return task
+        is_short = len(task.new.action) <= KEPT_ACTION_BYTES_MAX
+        return task if is_short and len(self) < KEPT_ACTION_COUNT_MAX else replace(task, new=None)
 
     def add(self, task: WaitingTask) -> None:
         """Take in a task that is not in the queue."""

@@ -115,7 +115,9 @@ def rules_of(device: ProgramDevice, action_type: str = OPENQASM_TYPE) -> Rules:
 
 
 # What makes a short program long: repetition, definitions, and registers of many elements.
-_LONG: Final = re.compile(r"\b(?:for|while|gate|def|array)\b|\[\s*[0-9_]{5}")
+_LONG_WORDS: Final = ("for", "while", "gate", "def", "array")
+_LONG_WORD: Final = re.compile(rf"\b(?:{'|'.join(_LONG_WORDS)})\b")
+_LONG_REGISTER: Final = re.compile(r"\[\s*[0-9_]{5}")
 
 
 def may_take_long(action_text: str) -> bool:
@@ -124,7 +126,11 @@ def may_take_long(action_text: str) -> bool:
     Args:
         action_text: The action document, JSON text.
     """
-    return _LONG.search(action_text) is not None
+    # Finding a text is ten times as fast as finding a word.
+    has_words = any(word in action_text for word in _LONG_WORDS)
+    if has_words and _LONG_WORD.search(action_text) is not None:
+        return True
+    return _LONG_REGISTER.search(action_text) is not None
 
 
 def check_program(

@@ -449,8 +449,7 @@ def _count(exchange: Exchange) -> None:
     operation_name = operation.name if operation is not None else "-"
     status = exchange.response.status if exchange.response is not None else 0
     seconds = time.perf_counter() - exchange.started
-    metrics.REQUESTS.labels(service_name, operation_name, status).inc()
-    metrics.REQUEST_SECONDS.labels(service_name, operation_name).observe(seconds)
+    metrics.of_request(service_name, operation_name, status, seconds)
     if _log.isEnabledFor(logging.DEBUG):
         text = "%s %d (%.1f ms)"
         extra = {**_fields(exchange), "status": status}

@@ -14,6 +14,9 @@ B may rely on A's effect being visible to B.
 
 A closure may come with a guard, which is asked before it: once a transaction, however many closures
 have the same one. Where the guard raises, its closures are not run.
+
+What one turn of an event loop hands over reaches the thread together, at the turn's end: that wakes
+it once, and makes one commit of many.
 """
 
 import asyncio
@@ -36,7 +39,7 @@ T = TypeVar("T")
 Work = Callable[[Connection], Any]
 Guard = Callable[[Connection], None]
 
-# Closures in one transaction: bounds how long the first one waits for the last.
+# Closures at which a transaction takes in no more: bounds how long the first waits for the last.
 BATCH_COUNT_MAX = 512
 # Closures that may wait; beyond it the caller is refused instead of memory filling up.
 PENDING_COUNT_MAX = 100_000
@@ -87,7 +90,10 @@ class Writer:
         self.connection = connection
         self._backend = backend
         self._driver: Any = connection.connection.driver_connection
-        self._queue: SimpleQueue[_Item | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Item] | None] = SimpleQueue()
+        # Handed over in the present turn of an event loop, not queued yet.
+        self._collected: list[_Item] = []
+        self._pending_count = 0
         self._is_closed = False
         self._closing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -133,33 +139,50 @@ class Writer:
             if self._is_closed:
                 return
             self._is_closed = True
+            self._queue_collected()
             self._queue.put(None)
         self._thread.join()
 
     def _put(self, item: _Item) -> None:
-        if self._queue.qsize() >= PENDING_COUNT_MAX:
+        if self._pending_count >= PENDING_COUNT_MAX:
             raise StoreError(f"More than {PENDING_COUNT_MAX} changes wait for the disk.")
         with self._closing:
             if self._is_closed:
                 raise StoreError("The records are closed.")
-            self._queue.put(item)
+            self._pending_count += 1
+            self._collected.append(item)
+            if item.loop is None:
+                self._queue_collected()
+            elif len(self._collected) == 1:
+                item.loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        with self._closing:
+            self._queue_collected()
+
+    def _queue_collected(self) -> None:
+        if self._collected:
+            self._queue.put(self._collected)
+            self._collected = []
 
     def _run(self) -> None:
         is_open = True
         while is_open:
             batch: list[_Item] = []
-            item = self._queue.get()
-            while item is not None:
-                batch.append(item)
+            items = self._queue.get()
+            while items is not None:
+                batch += items
                 if len(batch) >= BATCH_COUNT_MAX or self._queue.empty():
                     break
-                item = self._queue.get()
-            is_open = item is not None
+                items = self._queue.get()
+            is_open = items is not None
             if batch:
                 started = time.perf_counter()
                 self._commit(batch)
                 metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
                 metrics.COMMIT_CHANGES.observe(len(batch))
+                with self._closing:
+                    self._pending_count -= len(batch)
                 _resolve(batch)
 
     def _commit(self, batch: list[_Item]) -> None:

@@ -23,8 +23,10 @@ def decode_label(text: str) -> str:
     Raises:
         MalformedError: The decoded bytes are not UTF-8.
     """
-    if "%" not in text and text.isascii():
-        return text
+    # All that most ARNs need.
+    plain = text.replace("%3A", ":").replace("%2F", "/")
+    if "%" not in plain and plain.isascii():
+        return plain
     try:
         return unquote_to_bytes(text.encode("latin-1", "replace")).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ import pytest
 
 from openbraket.base.errors import StoreError
 from openbraket.blobs import LocalBlobs
-from openbraket.blobs.local import PIECE_BYTES
+from openbraket.blobs.local import AT_ONCE_BYTES_MAX, PIECE_BYTES
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +50,67 @@ class Crc:
 
     def update(self, data, /):
         self.value = zlib.crc32(data, self.value)
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """Inodes that were brought to the disk, in order."""
+    found = []
+    fsync = os.fsync
+
+    def note(descriptor):
+        found.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return found
+
+
+async def test_contents_of_another_process_are_brought_to_the_disk_with_their_names(
+    tmp_path, synced
+):
+    worker = LocalBlobs(tmp_path / "objects", is_durable=False)
+    blobs = [worker.put(text) for text in (b"one", b"two")]
+    assert synced == []
+    server = LocalBlobs(tmp_path / "objects", is_durable=True)
+    await server.make_lasting([blob.id for blob in blobs])
+    for blob in blobs:
+        path = server.path(blob.id)
+        places = [synced.index(p.stat().st_ino) for p in (path, path.parent, path.parent.parent)]
+        assert places[0] < places[1]
+    # The directory of directories only once more would be needed for a new one.
+    count = len(synced)
+    await server.make_lasting([blobs[0].id])
+    assert len(synced) == count + 2
+
+
+async def test_short_contents_in_memory_are_read_at_once(blobs):
+    content = bytes(range(256)) * 16
+    blob = blobs.put(content)
+    assert blobs.read_at_once(blob.id, 0, 4096) in {content, None}
+    found = [blobs.read_at_once(blob.id, start, stop) for start, stop in ((1, 3), (4000, 4096))]
+    assert found in ([content[1:3], content[4000:]], [None, None])
+    # Beyond the end, which the records would have to say wrongly.
+    assert blobs.read_at_once(blob.id, 4000, 4097) is None
+    long = blobs.put(b"x" * (AT_ONCE_BYTES_MAX + 1))
+    assert blobs.read_at_once(long.id, 0, long.size) is None
+    blobs.delete(blob.id)
+    with pytest.raises(StoreError, match="No such file"):
+        blobs.read_at_once(blob.id, 0, 1)
+
+
+async def test_nothing_is_synced_where_it_need_not_last(tmp_path, synced):
+    blobs = LocalBlobs(tmp_path / "objects", is_durable=False)
+    await blobs.make_lasting([blobs.put(b"one").id])
+    assert synced == []
+
+
+async def test_content_that_cannot_be_brought_to_the_disk_is_an_error(tmp_path, monkeypatch):
+    blobs = LocalBlobs(tmp_path / "objects", is_durable=True)
+    blob = blobs.put(b"one")
+    blobs.delete(blob.id)
+    with pytest.raises(StoreError, match="No such file"):
+        await blobs.make_lasting([blob.id])
 
 
 def test_put_stores_bytes_under_a_fresh_name(blobs):

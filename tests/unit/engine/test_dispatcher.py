@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from openbraket.base.errors import StoreError
+from openbraket.engine import queue
 from openbraket.engine.dispatcher import CancelResult
 from openbraket.engine.executors.base import Failed, Lost, StoredObject, Succeeded
 from openbraket.engine.states import Status
@@ -330,13 +331,23 @@ async def test_nobody_who_waited_for_an_end_is_kept(data_dir):
         assert len(dispatcher._end_waiters) == 0
 
 
-async def test_waiting_tasks_keep_no_program_in_memory(data_dir):
+async def test_waiting_tasks_keep_no_long_programs_in_memory(data_dir, monkeypatch):
+    monkeypatch.setattr(queue, "KEPT_ACTION_COUNT_MAX", 3)
+    long = b"x" * (queue.KEPT_ACTION_BYTES_MAX + 1)
     async with open_house(data_dir) as house:
-        for _ in range(5):
-            await house.create()
+        for action in (b"run", b"short", long, b"short", b"one too many"):
+            await house.create(action=action)
         await house.settle()
-        assert all(task.new is None for task in house.dispatcher._queue)
+        kept = sorted(house.dispatcher._queue, key=lambda task: task.seq)
+        assert [task.new and task.new.action for task in kept] == [b"short", None, b"short", None]
         assert all(run.waiting.new is None for run in house.dispatcher._running.values())
+        while house.executor.running:
+            (task_id,) = house.executor.running
+            house.executor.end(task_id, house.result())
+            await house.settle()
+        assert [work.action for work in house.executor.works] == [
+            b"run", b"short", long, b"short", b"one too many"
+        ]  # fmt: skip
 
 
 async def test_cancelled_tasks_do_not_stay_in_the_queue(data_dir):

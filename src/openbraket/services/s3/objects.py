@@ -235,4 +235,7 @@ def _part(number: int, found: StoredObject) -> tuple[int, int] | None:
 def _body(
     context: Context, found: StoredObject, start: int, stop: int
 ) -> AsyncIterator[bytes] | bytes:
-    return b"" if start == stop else context.blobs.read(found.blob_id, start, stop)
+    if start == stop:
+        return b""
+    content = context.blobs.read_at_once(found.blob_id, start, stop)
+    return context.blobs.read(found.blob_id, start, stop) if content is None else content
