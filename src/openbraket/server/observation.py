@@ -77,7 +77,9 @@ def _of_jobs(jobs: JobDispatcher | SharedJobs) -> Iterator[GaugeMetricFamily]:
     yield GaugeMetricFamily("openbraket_job_instances", text, value=jobs.instance_count)
 
 
-def state_registry(dispatcher: Door, jobs: JobDispatcher | SharedJobs | None = None) -> CollectorRegistry:
+def state_registry(
+    dispatcher: Door, jobs: JobDispatcher | SharedJobs | None = None
+) -> CollectorRegistry:
     """Return the gauges of one server; what is counted is in Prometheus's own registry.
 
     Args:

@@ -11,6 +11,7 @@ from openbraket.base.errors import StoreError
 from openbraket.blobs.remote import ObjectsAwayError
 from openbraket.store import buckets, schema
 from openbraket.store.buckets import Bucket
+from openbraket.store.sqlite import SqliteBackend
 from openbraket.store.writer import BATCH_COUNT_MAX, Writer, _resolve
 
 BUCKET = "bucket"
@@ -39,7 +40,7 @@ class Records:
         self.connection = engine.connect()
         self.driver = self.connection.connection.driver_connection
         self.driver.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        schema.upgrade(self.connection)
+        schema.upgrade(self.connection, BackendInMemory())
         for statement in HISTORY:
             self.connection.exec_driver_sql(statement)
         bucket = Bucket(name=BUCKET, account=ACCOUNT, region="us-east-1", created_at=1)
@@ -89,6 +90,14 @@ class FaultyDriver:
         return result
 
 
+class BackendInMemory(SqliteBackend):
+    """SQLite's transactions, without a file: `Records` has the connection."""
+
+    def __init__(self):
+        self.name = "the simulated records"
+        self._is_full = self._is_synchronous = False
+
+
 class SimulatedWriter(Writer):
     """The writer's own batches and commits, at moments of the simulated time.
 
@@ -98,7 +107,7 @@ class SimulatedWriter(Writer):
     def __init__(self, world, loop):
         self.connection = world.records.connection
         self._driver = FaultyDriver(world.records.driver, world)
-        self._is_full = self._is_synchronous = False
+        self._backend = BackendInMemory()
         self._world = world
         self._loop = loop
         self._waiting = []
