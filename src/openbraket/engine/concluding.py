@@ -11,12 +11,10 @@ from openbraket.blobs import LocalBlobs
 from openbraket.engine.attempt import Run
 from openbraket.engine.executors.base import Failed, Outcome, Succeeded
 from openbraket.engine.outcomes import Conclusion, conclude, delete_unused
+from openbraket.engine.retries import RECORDS
 from openbraket.engine.uploads import Uploads
 from openbraket.store.database import Database
 
-# Waits before a change is tried again that the records refused (a full disk, say).
-RETRY_S_FIRST: Final = 0.1
-RETRY_S_MAX: Final = 5.0
 LEFT_TO_NEXT_START: Final = Conclusion(None, ())
 
 _log = logging.getLogger(__name__)
@@ -46,7 +44,7 @@ async def record_outcome(
     Returns:
         What became of it.
     """
-    retry_s = RETRY_S_FIRST
+    retry_s = RECORDS.first_s
     if isinstance(outcome, Succeeded):
         if uploads is None:
             outcome = await _make_lasting(blobs, run, outcome)
@@ -75,7 +73,7 @@ async def record_outcome(
                 return LEFT_TO_NEXT_START
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), retry_s)
-        retry_s = min(2 * retry_s, RETRY_S_MAX)
+        retry_s = RECORDS.after(retry_s)
 
 
 async def _make_lasting(blobs: LocalBlobs, run: Run, outcome: Succeeded) -> Outcome:

@@ -28,11 +28,12 @@ from openbraket.blobs import LocalBlobs
 from openbraket.engine import states
 from openbraket.engine.attempt import Run, record_starts
 from openbraket.engine.cancelling import CancelResult, Confirm, cancel
-from openbraket.engine.concluding import RETRY_S_MAX, record_outcome
+from openbraket.engine.concluding import record_outcome
 from openbraket.engine.executors.base import Capacity, Executor, Failed, Lost, Outcome, Succeeded
 from openbraket.engine.outcomes import delete_unused
 from openbraket.engine.queue import TaskQueue
 from openbraket.engine.recovery import recover
+from openbraket.engine.retries import RECORDS
 from openbraket.engine.room import Room
 from openbraket.engine.states import Status
 from openbraket.engine.uploads import Uploads
@@ -309,7 +310,7 @@ class Dispatcher:
                     action = quantum_tasks.get_action(connection, waiting.id)
             except StoreError as error:
                 _log.error("quantum task %s cannot start: %s", waiting.id, error)
-                self._add_later(waiting, RETRY_S_MAX)
+                self._add_later(waiting, RECORDS.max_s)
                 return
             if task is None or action is None:
                 _log.error("quantum task %s waits but has no record", waiting.id)
@@ -374,7 +375,7 @@ class Dispatcher:
             if self._running.get(task_id) is run:
                 run.recording = None
                 self._unrecorded[task_id] = run
-        asyncio.get_running_loop().call_later(RETRY_S_MAX, self._record_starts)
+        asyncio.get_running_loop().call_later(RECORDS.max_s, self._record_starts)
 
     def _refusal(self, task: QuantumTask | NewTask) -> str | None:
         """Return why a task can never run, or None."""
@@ -453,7 +454,7 @@ class Dispatcher:
                 )
             )
         except StoreError:
-            self._add_later(waiting, RETRY_S_MAX)
+            self._add_later(waiting, RECORDS.max_s)
         self._end_waiters.tell(waiting.id)
 
     def _record_queued(self, task_ids: list[str]) -> None:

@@ -21,12 +21,11 @@ from openbraket.blobs.remote import NoSuchObjectError, ObjectRefusedError, Remot
 from openbraket.engine.attempt import Run
 from openbraket.engine.executors.base import Failed, Outcome, Succeeded
 from openbraket.engine.outcomes import delete_unused
+from openbraket.engine.retries import OBJECTS
 from openbraket.engine.spool import Spool, Spooled
 from openbraket.engine.states import Status
 from openbraket.store import quantum_tasks
 
-RETRY_S_FIRST: Final = 0.25
-RETRY_S_MAX: Final = 10.0
 # Outcomes that may wait; beyond them no task starts, so that the disk does not fill unseen.
 OUTCOMES_WAITING_MAX: Final = 10_000
 
@@ -130,7 +129,7 @@ class Uploads:
         waits: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(event.wait()) for event in (withdrawn, stopping)
         ]
-        retry_s = RETRY_S_FIRST
+        retry_s = OBJECTS.first_s
         try:
             while not withdrawn.is_set():
                 putting = self._remote.submit(self._put, run, outcome, withdrawn)
@@ -147,7 +146,7 @@ class Uploads:
                 await asyncio.wait(waits, timeout=retry_s, return_when=asyncio.FIRST_COMPLETED)
                 if stopping.is_set():
                     break
-                retry_s = min(2 * retry_s, RETRY_S_MAX)
+                retry_s = OBJECTS.after(retry_s)
             if withdrawn.is_set():
                 return outcome
             await self._keep(run, outcome, None)

@@ -10,6 +10,7 @@ from openbraket.base.errors import StoreError
 from openbraket.engine import queue
 from openbraket.engine.dispatcher import CancelResult
 from openbraket.engine.executors.base import Failed, Lost, StoredObject, Succeeded
+from openbraket.engine.retries import Retry
 from openbraket.engine.states import Status
 from openbraket.store import buckets, objects, quantum_tasks
 from support.house import WAIT_S, open_house
@@ -375,7 +376,7 @@ async def test_commit_that_failed_after_all_leaves_the_result_readable(data_dir,
                 raise StoreError("The disk did not answer.")
             return result
 
-        monkeypatch.setattr("openbraket.engine.concluding.RETRY_S_FIRST", 0)
+        monkeypatch.setattr("openbraket.engine.concluding.RECORDS", Retry(0, 0))
         monkeypatch.setattr(house.database, "write", fail_once)
         house.executor.end(task_id, house.result())
         assert await house.statuses(task_id) == ["COMPLETED"]
@@ -397,7 +398,7 @@ async def test_loss_whose_commit_failed_after_all_returns_to_the_queue(data_dir,
                 raise StoreError("The connection was lost.")
             return result
 
-        monkeypatch.setattr("openbraket.engine.concluding.RETRY_S_FIRST", 0)
+        monkeypatch.setattr("openbraket.engine.concluding.RECORDS", Retry(0, 0))
         monkeypatch.setattr(house.database, "write", fail_once)
         house.executor.end(task_id, Lost(-9))
         assert await house.statuses(task_id) == ["RUNNING"]
@@ -423,7 +424,7 @@ async def test_attempt_whose_start_the_records_refuse_still_completes(data_dir, 
 
 
 async def test_stop_does_not_wait_for_a_retry(data_dir, monkeypatch):
-    monkeypatch.setattr("openbraket.engine.concluding.RETRY_S_FIRST", 10 * WAIT_S)
+    monkeypatch.setattr("openbraket.engine.concluding.RECORDS", Retry(10 * WAIT_S, 10 * WAIT_S))
     async with open_house(data_dir) as house:
         task_id = await house.create()
         await house.settle()
@@ -521,7 +522,7 @@ async def test_outcome_waits_while_the_records_refuse_it(data_dir, monkeypatch):
                 raise StoreError("The disk is full.")
             return await write(work)
 
-        monkeypatch.setattr("openbraket.engine.concluding.RETRY_S_FIRST", 0)
+        monkeypatch.setattr("openbraket.engine.concluding.RECORDS", Retry(0, 0))
         monkeypatch.setattr(house.database, "write", refuse_once)
         house.executor.end(task_id, house.result())
         await asyncio.wait_for(refused.wait(), WAIT_S)
@@ -538,7 +539,7 @@ async def test_start_that_the_records_refuse_is_tried_again(data_dir, monkeypatc
                 raise StoreError("The disk is full.")
             return submit(work, **options)
 
-        monkeypatch.setattr("openbraket.engine.dispatcher.RETRY_S_MAX", 0)
+        monkeypatch.setattr("openbraket.engine.dispatcher.RECORDS", Retry(0, 0))
         monkeypatch.setattr(house.database, "submit", refuse_once)
         task_id = await house.create()
         assert await house.statuses(task_id) == ["RUNNING"]
@@ -610,7 +611,7 @@ async def test_objects_of_an_outcome_whose_commit_is_repeated_are_all_kept(data_
                 raise StoreError("The disk did not answer.")
             return result
 
-        monkeypatch.setattr("openbraket.engine.concluding.RETRY_S_FIRST", 0)
+        monkeypatch.setattr("openbraket.engine.concluding.RECORDS", Retry(0, 0))
         monkeypatch.setattr(house.database, "write", fail_once)
         house.executor.end(task_id, several_objects(house))
         assert await house.statuses(task_id) == ["COMPLETED"]

@@ -23,13 +23,12 @@ from openbraket.engine.jobs.attempt import Attempt
 from openbraket.engine.jobs.counting import count_start
 from openbraket.engine.jobs.queue import JobQueue
 from openbraket.engine.jobs.settings import JobResources
+from openbraket.engine.retries import RECORDS
 from openbraket.jobs.files import remove_tree
 from openbraket.store import job_instances, jobs
 from openbraket.store.job_instances import JobInstance
 from openbraket.store.jobs import Job, JobEvent
 
-# How long a job waits whose start the records refused.
-RETRY_S: Final = 5.0
 # How often directories of failed jobs are looked at that have been kept long enough.
 SWEEP_S: Final = 3600.0
 # File times may lag behind the clock by a tick of the kernel.
@@ -164,7 +163,7 @@ class JobDispatcher:
             _log.error("job %s cannot start: %s", job.id, error)
             self._forget(job)
             if not self._is_stopping:
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(RECORDS.max_s)
                 self.job_created(job)
             return
         if status is None:

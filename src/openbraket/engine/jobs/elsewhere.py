@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -27,10 +27,8 @@ from openbraket.engine.jobs.staging import (
     plan,
     read_local,
 )
+from openbraket.engine.retries import OBJECTS
 from openbraket.jobs.directory import JobDirectory
-
-RETRY_S_FIRST: Final = 0.25
-RETRY_S_MAX: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -146,7 +144,7 @@ async def upload(
     Returns:
         Why the store will never take them, or None.
     """
-    retry_s = RETRY_S_FIRST
+    retry_s = OBJECTS.first_s
     left = list(produced)
     while left:
         try:
@@ -159,7 +157,7 @@ async def upload(
             _log.warning("results wait: %s", error)
             if not await pause(retry_s):
                 return None
-            retry_s = min(2 * retry_s, RETRY_S_MAX)
+            retry_s = OBJECTS.after(retry_s)
         else:
             left.pop(0)
     return None
