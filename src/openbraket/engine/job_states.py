@@ -22,6 +22,8 @@ class JobStatus(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+# While an attempt is under way.
+LIVE: Final = ("RUNNING", "CANCELLING")
 TERMINAL: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
 # Events that an attempt notes between its start and its end, in AWS's order; the transitions

@@ -4,9 +4,11 @@ A job may nest folders deeper than any recursion or path goes, and take away its
 """
 
 import contextlib
+import fcntl
 import io
 import os
 import secrets
+import signal
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +36,28 @@ class JobFile:
     file: BinaryIO
     size: int
     mtime_ns: int
+
+    def is_being_written(self) -> bool | None:
+        """Return whether any process has it open for writing; None where the kernel does not say.
+
+        It grants a lease for reading only where none has.
+        """
+        descriptor = self.file.fileno()
+        try:
+            # Who opens it in between is told by a signal; this one does nothing by default.
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return None
+        return False
+
+    def is_unchanged(self) -> bool:
+        """Return whether nobody has written to it since it was opened."""
+        status = os.fstat(self.file.fileno())
+        return (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns)
 
 
 def walk(folder: Path) -> Iterator[JobFile]:

@@ -23,21 +23,16 @@ from openbraket.base.errors import StoreError
 from openbraket.base.s3_uri import S3Location, parse_s3_uri
 from openbraket.engine import job_states
 from openbraket.engine.jobs import credentials, elsewhere, staging
+from openbraket.engine.jobs.checkpoints import CheckpointSync
 from openbraket.engine.jobs.counting import count_end
 from openbraket.engine.jobs.job_log import JobLog
-from openbraket.engine.jobs.results import (
-    Checkpoints,
-    Produced,
-    missing_bucket,
-    pack,
-    publish,
-    unnamed,
-)
+from openbraket.engine.jobs.results import Produced, missing_bucket, pack, publish, unnamed
 from openbraket.engine.jobs.settings import JobResources
 from openbraket.engine.jobs.specification import build_spec
 from openbraket.engine.jobs.verdict import Verdict, judge
 from openbraket.engine.jobs.watched import Watched
 from openbraket.engine.outcomes import delete_unused
+from openbraket.engine.retries import RECORDS
 from openbraket.jobs.directory import ENDED, InstanceState, JobDirectory
 from openbraket.jobs.files import remove_tree
 from openbraket.jobs.outcome import failure_reason
@@ -52,10 +47,7 @@ RUNTIME_GRACE_S: Final = 30.0
 INACTIVITY_LOOK_S: Final = 1.0
 # How long instances have to end where they cannot be watched.
 STOP_S_MAX: Final = 10.0
-RETRY_S_FIRST: Final = 0.1
-RETRY_S_MAX: Final = 5.0
 _SERVER_STOPPED: Final = "InternalServerError: The service was stopped while the job ran"
-_LIVE: Final = ("RUNNING", "CANCELLING")
 
 _log = logging.getLogger(__name__)
 
@@ -92,8 +84,7 @@ class Attempt:
         self._is_recovered = is_recovered
         self._directory = JobDirectory(self._settings.attempt_dir(job.id, job.attempt))
         self._configuration: Mapping[str, Any] = {}
-        self._checkpoints: Checkpoints | None = None
-        self._syncing: asyncio.Task[None] | None = None
+        self._checkpoints: CheckpointSync | None = None
         self._woken = asyncio.Event()
         # Why the instances must end; "" while they may run.
         self._stop_reason = ""
@@ -120,7 +111,7 @@ class Attempt:
         uri = self._configuration.get("checkpointConfig", {}).get("s3Uri")
         target = None if uri is None else parse_s3_uri(uri)
         if target is not None:
-            self._checkpoints = Checkpoints(self._directory, target, self._resources.blobs)
+            self._checkpoints = CheckpointSync(self._resources, self._job, self._directory, target)
         try:
             self._is_launched = any(instance.launched_at for instance in self._read_instances())
             if not self._is_launched and not self._stop_reason:
@@ -140,8 +131,8 @@ class Attempt:
                 has_run=self._is_launched,
             )
         finally:
-            if self._syncing is not None:
-                await asyncio.wait((self._syncing,))
+            if self._checkpoints is not None:
+                await self._checkpoints.finish()
 
     async def _read_configuration(self) -> Mapping[str, Any]:
         with self._resources.database.read() as connection:
@@ -187,7 +178,7 @@ class Attempt:
         if self._stop_reason:
             return
         if self._checkpoints is not None:
-            await asyncio.to_thread(self._checkpoints.remember)
+            await self._checkpoints.remember()
         now = resources.clock()
         await self._again(
             lambda: resources.database.write(
@@ -234,7 +225,7 @@ class Attempt:
             JobLog(self._resources, self._job, self._directory, instance)
             for instance in self._read_instances()
         ]
-        next_sync = next_look = time.monotonic()
+        next_look = time.monotonic()
         if not self._is_launched:
             return Verdict(self._stop_failure(), has_run=False)
         while True:
@@ -252,9 +243,8 @@ class Attempt:
             now = time.monotonic()
             await self._end_what_must(watched, states)
             await watched.find_lost(self._resources.runtime.is_alive, now)
-            if self._checkpoints is not None and now >= next_sync:
-                next_sync = now + self._settings.checkpoint_s
-                self._sync()
+            if self._checkpoints is not None:
+                self._checkpoints.look(now)
             if self._has_priority and now >= next_look:
                 next_look = now + INACTIVITY_LOOK_S
                 await self._look_for_activity()
@@ -274,7 +264,7 @@ class Attempt:
                 grew |= await log.follow()
             except StoreError as error:
                 _log.error("lines of job %s wait: %s", self._job.id, error)
-                await asyncio.sleep(RETRY_S_FIRST)
+                await asyncio.sleep(RECORDS.first_s)
         return grew
 
     async def _end_what_must(
@@ -294,35 +284,6 @@ class Attempt:
 
     def _stop_failure(self) -> str | None:
         return _SERVER_STOPPED if self._stop_reason == "server" else None
-
-    def _sync(self) -> None:
-        """Copy changed checkpoints, unless that is still going on."""
-        if self._checkpoints is not None and (self._syncing is None or self._syncing.done()):
-            self._syncing = asyncio.create_task(self._sync_once(self._checkpoints))
-
-    async def _sync_once(self, checkpoints: Checkpoints) -> None:
-        try:
-            await checkpoints.publish(self._write_checkpoints)
-        except StoreError as error:
-            _log.error("checkpoints of job %s wait: %s", self._job.id, error)
-
-    def _write_checkpoints(self, produced: Sequence[Produced]) -> "asyncio.Future[list[str]]":
-        remote = self._resources.remote
-        if remote is not None:
-            put = partial(elsewhere.put_wanted, self._resources, self._holds_record)
-            return remote.submit(put, remote, produced)
-
-        def work(connection: Connection) -> list[str]:
-            if not self._holds_record(connection):
-                return [item.blob.id for item in produced]
-            now = self._resources.clock()
-            return publish(connection, produced, account=self._job.account, now=now)
-
-        return self._resources.database.submit(work)
-
-    def _holds_record(self, connection: Connection) -> bool:
-        job = jobs.get(connection, self._job.id)
-        return job is not None and job.attempt == self._job.attempt and job.status in _LIVE
 
     async def _look_for_activity(self) -> None:
         """Take the device's priority from a job that submits no tasks."""
@@ -367,7 +328,7 @@ class Attempt:
         produced: list[Produced] = []
         if verdict.has_run:
             try:
-                produced = await self._store_results()
+                produced = await self._store_results(verdict.states)
             except StoreError as error:
                 reason = f"InternalServerError: The results were not stored: {error}"
                 verdict = replace(verdict, failure=verdict.failure or reason)
@@ -400,13 +361,13 @@ class Attempt:
             raise _Detached
         return not self._stop_reason
 
-    async def _store_results(self) -> list[Produced]:
+    async def _store_results(self, states: Sequence[InstanceState]) -> list[Produced]:
         await self._note("UPLOADING_RESULTS")
         uri = self._configuration["outputDataConfig"]["s3Path"]
         output = parse_s3_uri(uri) or S3Location("", "")
         produced: list[Produced] = []
         if self._checkpoints is not None:
-            produced, _ = await asyncio.to_thread(self._checkpoints.store_changed)
+            produced = await self._checkpoints.store_last(states)
         try:
             archive = await asyncio.to_thread(
                 pack, self._directory, self._job.instance_count, output, self._resources.blobs
@@ -469,7 +430,11 @@ class Attempt:
         await self._again(
             lambda: self._resources.database.write(
                 lambda connection: jobs.note(
-                    connection, job.id, JobEvent(event, now), attempt=job.attempt, sources=_LIVE
+                    connection,
+                    job.id,
+                    JobEvent(event, now),
+                    attempt=job.attempt,
+                    sources=job_states.LIVE,
                 )
             )
         )
@@ -480,7 +445,7 @@ class Attempt:
         Raises:
             _Detached: The server stops meanwhile.
         """
-        retry_s = RETRY_S_FIRST
+        retry_s = RECORDS.first_s
         while True:
             try:
                 return await attempt()
@@ -489,4 +454,4 @@ class Attempt:
                     raise _Detached from error
                 _log.error("job %s waits for the records: %s", self._job.id, error)
                 await asyncio.sleep(retry_s)
-                retry_s = min(2 * retry_s, RETRY_S_MAX)
+                retry_s = RECORDS.after(retry_s)

@@ -1,15 +1,13 @@
-"""What a job leaves: the archive of its results, and its checkpoints, as objects.
+"""What a job leaves: the archive of its results, and how contents become objects.
 
 A job owns the directories that are read here and may put anything into them, so no link is
 followed: `openbraket.jobs.files` opens what is walked.
 """
 
-import asyncio
-import logging
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import IO, Final
 
 from sqlalchemy import Connection
@@ -18,7 +16,6 @@ from openbraket.base.blob import Blob
 from openbraket.base.errors import StoreError
 from openbraket.base.s3_uri import S3Location
 from openbraket.blobs import LocalBlobs
-from openbraket.engine.outcomes import delete_unused
 from openbraket.jobs.directory import JobDirectory
 from openbraket.jobs.files import JobFile, walk
 from openbraket.store import buckets, objects
@@ -30,8 +27,6 @@ KEY_BYTES_MAX: Final = 1024
 _PIECE_BYTES: Final = 1 << 20
 # Fast enough for results of gigabytes; the last few percent of size are not worth their time.
 _COMPRESSION_LEVEL: Final = 6
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +73,7 @@ def pack(
             if not seen:
                 return None
             file.seek(0)
-            blob = blobs.put(_pieces(file))
+            blob = blobs.put(pieces(file))
     except OSError as error:
         raise StoreError(f"The results cannot be packed: {error.strerror}.") from error
     return Produced(output.bucket, output.below(ARCHIVE_KEY), blob, ARCHIVE_TYPE)
@@ -135,85 +130,6 @@ def unnamed(connection: Connection, produced: Sequence[Produced]) -> list[str]:
     return [item.blob.id for item, held in found if held is None or held.blob_id != item.blob.id]
 
 
-@dataclass(slots=True)
-class Checkpoints:
-    """The checkpoint directory of an attempt, copied to its objects when files change.
-
-    Attributes:
-        directory: The attempt's.
-        target: `checkpointConfig.s3Uri`.
-        blobs: Where contents go.
-    """
-
-    directory: JobDirectory
-    target: S3Location
-    blobs: LocalBlobs
-    # Size and time of change of what the objects hold.
-    _known: dict[str, tuple[int, int]] = field(default_factory=dict)
-    # What was stored and may not be recorded yet.
-    _stored: tuple[list[Produced], Mapping[str, tuple[int, int]]] | None = None
-
-    def remember(self) -> None:
-        """Take what is there for known: it has just come from the objects; blocks."""
-        for found in walk(self.directory.checkpoints):
-            with found.file:
-                self._known[found.name] = _mark(found)
-
-    def store_changed(self) -> tuple[list[Produced], Mapping[str, tuple[int, int]]]:
-        """Store the contents of files that are new or have changed; blocks.
-
-        Returns:
-            The contents, and their files' sizes and times of change.
-
-        Raises:
-            StoreError: One cannot be stored; nothing is left of the others.
-        """
-        produced: list[Produced] = []
-        marks: dict[str, tuple[int, int]] = {}
-        try:
-            for found in walk(self.directory.checkpoints):
-                with found.file:
-                    mark = _mark(found)
-                    key = self.target.below(found.name)
-                    if self._known.get(found.name) == mark or not _is_key(key):
-                        continue
-                    blob = self.blobs.put(_pieces(found.file))
-                    produced.append(Produced(self.target.bucket, key, blob))
-                    marks[found.name] = mark
-                if len(produced) >= FILE_COUNT_MAX:
-                    break
-        except OSError as error:
-            delete_unused(self.blobs, [item.blob.id for item in produced])
-            raise StoreError(f"Checkpoints cannot be read: {error.strerror}.") from error
-        except StoreError:
-            delete_unused(self.blobs, [item.blob.id for item in produced])
-            raise
-        return produced, marks
-
-    async def publish(
-        self, write: Callable[[Sequence[Produced]], "asyncio.Future[list[str]]"]
-    ) -> None:
-        """Copy changed files to their objects while the job runs.
-
-        Contents that could not be recorded stay, and are the first of the next call: whether a
-        commit that reported a failure has taken effect is not known.
-
-        Args:
-            write: Records contents as objects and returns the contents that are not needed.
-
-        Raises:
-            StoreError: They cannot be stored or recorded; the next call tries again.
-        """
-        if self._stored is None:
-            self._stored = await asyncio.to_thread(self.store_changed)
-        produced, marks = self._stored
-        unused = await write(produced) if produced else []
-        self._stored = None
-        self._known.update(marks)
-        if unused:
-            await asyncio.to_thread(delete_unused, self.blobs, unused)
-
-
 def _add(archive: tarfile.TarFile, found: JobFile) -> None:
     """Add one file, as much of it as there was when its size was read."""
     member = tarfile.TarInfo(found.name)
@@ -237,16 +153,13 @@ class _Padded:
         return piece.ljust(wanted, b"\0")
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of a file from where it stands."""
     while piece := file.read(_PIECE_BYTES):
         yield piece
 
 
-def _mark(found: JobFile) -> tuple[int, int]:
-    return found.size, found.mtime_ns
-
-
-def _is_key(key: str) -> bool:
+def is_key(key: str) -> bool:
     """Return whether a path can be an object's key: Unicode, not too long, nothing invisible."""
     try:
         is_short = len(key.encode()) <= KEY_BYTES_MAX
