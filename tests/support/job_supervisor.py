@@ -6,6 +6,7 @@ specification, MODEL and CHECKPOINTS; it starts in its instance's directory.
 
 import json
 import os
+import select
 import subprocess
 import sys
 import time
@@ -50,7 +51,9 @@ def main(attempt, number):
         rest = b""
         while True:
             ended = process.poll() is not None
-            rest += process.stdout.read() or b""
+            output = process.stdout.read()
+            is_closed = output == b""
+            rest += output or b""
             *lines, rest = rest.split(b"\n")
             for line in lines:
                 log.write(f"{time.time_ns() // 10**6} ".encode() + line + b"\n")
@@ -62,7 +65,8 @@ def main(attempt, number):
                 reason = "max_runtime"
             if reason:
                 os.killpg(process.pid, 9)
-            time.sleep(0.01)
+            # Woken by output and by the script's end; only a stop request is looked for.
+            select.select([] if is_closed else [process.stdout], [], [], 0.05)
     failure = place / "ml" / "output" / "failure"
     say(
         "ENDED",

@@ -8,11 +8,13 @@ import threading
 import pytest
 from prometheus_client import REGISTRY
 
+from openbraket.base.clock import now_ms
 from openbraket.engine.jobs.attempt import Attempt
+from openbraket.engine.retries import Retry
 from openbraket.store import buckets, jobs, quantum_tasks, session_keys
 from openbraket.store.buckets import Bucket
 from openbraket.store.quantum_tasks import NewTask
-from support.job_house import ACCOUNT, BUCKET, QPU, REGION, opened
+from support.job_house import ACCOUNT, BUCKET, HOLD, QPU, REGION, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -173,14 +175,14 @@ async def test_input_channels_and_checkpoints_are_there_and_checkpoints_go_back(
         }
         job = await house.create(
             "cat $INPUT/table/deep/a.csv $CHECKPOINTS/kept; echo; echo $(ls $CHECKPOINTS);"
-            "echo first > $CHECKPOINTS/new; while [ ! -e go ]; do sleep 0.02; done;"
+            f"echo first > $CHECKPOINTS/new; {HOLD};"
             "echo second > $CHECKPOINTS/new; mkdir $CHECKPOINTS/d; echo last > $CHECKPOINTS/d/last",
             inputDataConfig=[channel],
             checkpointConfig={"s3Uri": f"s3://{BUCKET}/cp", "localPath": "/opt/jobs/checkpoints"},
         )
         await house.wait(lambda: house.read("cp/new") == b"first\n")
         assert house.get(job).status == "RUNNING"
-        (data_dir / "jobs" / job.id / "1" / "algo-1" / "go").touch()
+        await house.let_go(job)
         assert (await house.ended(job)).status == "COMPLETED"
         assert house.lines(job) == ["datakept", "kept"]
         assert house.read("cp/new") == b"second\n"
@@ -194,9 +196,9 @@ async def test_input_channels_and_checkpoints_are_there_and_checkpoints_go_back(
 async def test_job_loses_nothing_to_commits_that_report_a_failure_and_took_effect(
     data_dir, monkeypatch
 ):
-    monkeypatch.setattr("openbraket.engine.jobs.dispatcher.RETRY_S", 0)
+    monkeypatch.setattr("openbraket.engine.jobs.dispatcher.RECORDS", Retry(0, 0))
     # Long enough for new lines to come between a change and its repetition.
-    monkeypatch.setattr("openbraket.engine.jobs.attempt.RETRY_S_FIRST", 0.15)
+    monkeypatch.setattr("openbraket.engine.jobs.attempt.RECORDS", Retry(0.15, 5))
     async with opened(data_dir, has_doubts=True) as house:
         job = await house.create(
             "for i in 1 2 3 4 5 6 7 8; do echo line $i; echo $i > $CHECKPOINTS/$i; sleep 0.1; done;"
@@ -216,11 +218,11 @@ async def test_job_loses_nothing_to_commits_that_report_a_failure_and_took_effec
 async def test_deposed_leader_lets_a_job_go_on(data_dir):
     """Where servers share the records, losing the lead is no stop of the service."""
     async with opened(data_dir) as house:
-        job = await house.create("while [ ! -e go ]; do sleep 0.02; done; echo on")
+        job = await house.create(f"{HOLD}; echo on")
         await house.wait(lambda: house.events(job)[-1:] == ["RUNNING"])
         await house.dispatcher.stop(keeps_jobs=True)
         assert house.get(job).status == "RUNNING"
-        (data_dir / "jobs" / job.id / "1" / "algo-1" / "go").touch()
+        await house.let_go(job)
         house.runtime.wait_for_all()
     async with opened(data_dir) as house:
         assert (await house.ended(job)).status == "COMPLETED"
@@ -326,12 +328,12 @@ async def test_cancel_ends_a_running_job_and_its_tasks(data_dir):
 
 async def test_cancel_of_a_waiting_job_keeps_it_from_starting(data_dir):
     async with opened(data_dir, instance_count_max=1) as house:
-        first = await house.create("echo up; while [ ! -e go ]; do sleep 0.02; done")
+        first = await house.create(f"echo up; {HOLD}")
         second = await house.create("echo ran")
         third = await house.create("echo ran")
         await house.wait(lambda: house.lines(first))
         await house.cancel(second)
-        (data_dir / "jobs" / first.id / "1" / "algo-1" / "go").touch()
+        await house.let_go(first)
         assert (await house.ended(third)).status == "COMPLETED"
         assert house.get(second).status == "CANCELLED"
         assert [name for name, _ in house.runtime.started] == [first.name, third.name]
@@ -391,11 +393,11 @@ async def test_output_bucket_that_has_gone_fails_the_job(data_dir):
 
 async def test_job_behind_another_of_a_processor_waits_for_priority(data_dir):
     async with opened(data_dir) as house:
-        first = await house.create("while [ ! -e go ]; do sleep 0.02; done; echo 1", device=QPU)
+        first = await house.create(f"{HOLD}; echo 1", device=QPU)
         second = await house.create("echo 2", device=QPU)
         await house.wait(lambda: "RUNNING" in house.events(first))
         assert house.events(second) == ["WAITING_FOR_PRIORITY"]
-        (data_dir / "jobs" / first.id / "1" / "algo-1" / "go").touch()
+        await house.let_go(first)
         assert (await house.ended(second)).status == "COMPLETED"
         assert house.get(second).started_at >= house.get(first).ended_at
         assert house.events(second) == ["WAITING_FOR_PRIORITY", *WHOLE, "COMPLETED"]
@@ -412,14 +414,25 @@ async def test_job_without_tasks_loses_its_processor_to_the_next(data_dir):
 
 
 async def test_job_with_a_live_task_keeps_its_processor(data_dir, monkeypatch):
-    monkeypatch.setattr("openbraket.engine.jobs.attempt.INACTIVITY_LOOK_S", 0.01)
-    async with opened(data_dir, inactivity_s=0.5) as house:
-        job = await house.create("echo up; while [ ! -e go ]; do sleep 0.02; done", device=QPU)
+    monkeypatch.setattr("openbraket.engine.jobs.attempt.INACTIVITY_LOOK_S", 0)
+    ahead_ms = 0
+    async with opened(data_dir, clock=lambda: now_ms() + ahead_ms, inactivity_s=1000) as house:
+        condition = {"maxRuntimeInSeconds": 10_000}
+        job = await house.create(f"echo up; {HOLD}", device=QPU, stoppingCondition=condition)
         await house.wait(lambda: house.lines(job))
         await add_task(house, job)
-        await house.wait(lambda: house.resources.clock() > house.get(job).started_at + 700)
+        looks = []
+        look = Attempt._look_for_activity
+
+        async def count(attempt):
+            await look(attempt)
+            looks.append(ahead_ms)
+
+        monkeypatch.setattr(Attempt, "_look_for_activity", count)
+        ahead_ms = 2_000_000
+        await house.wait(lambda: ahead_ms in looks)
         assert house.get(job).deprioritized_at is None
-        (data_dir / "jobs" / job.id / "1" / "algo-1" / "go").touch()
+        await house.let_go(job)
         assert (await house.ended(job)).status == "COMPLETED"
 
 
@@ -435,12 +448,12 @@ async def test_lines_of_any_length_and_bytes_are_kept(data_dir):
 
 
 async def test_twenty_jobs_run_side_by_side(data_dir):
-    async with opened(data_dir, instance_count_max=20) as house:
-        script = "echo up; while [ ! -e ../../../../go ]; do sleep 0.1; done"
-        made = [await house.create(script) for _ in range(20)]
+    async with opened(data_dir, instance_count_max=20, poll_s=0.1) as house:
+        made = [await house.create(f"echo up; {HOLD}") for _ in range(20)]
         await house.wait(lambda: all(house.lines(job) for job in made))
         assert house.dispatcher.running_count == 20
-        (data_dir / "go").touch()
+        for job in made:
+            await house.let_go(job)
         for job in made:
             assert (await house.ended(job)).status == "COMPLETED"
         assert list((data_dir / "jobs").iterdir()) == []

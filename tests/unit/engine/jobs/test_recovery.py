@@ -7,7 +7,7 @@ import pytest
 
 from openbraket.engine.jobs import dispatcher as job_dispatcher
 from openbraket.engine.jobs.attempt import Attempt
-from support.job_house import SmallRuntime, opened
+from support.job_house import HOLD, SmallRuntime, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -40,11 +40,9 @@ async def test_running_job_is_found_again_and_its_lines_go_on(data_dir):
 async def test_job_that_ended_meanwhile_is_completed_with_its_results(data_dir):
     runtime = SmallRuntime()
     async with opened(data_dir, runtime, ends_with_server=False) as house:
-        job = await house.create(
-            "echo up; while [ ! -e go ]; do sleep 0.02; done; echo r > $MODEL/r"
-        )
+        job = await house.create(f"echo up; {HOLD}; echo r > $MODEL/r")
         await house.wait(lambda: house.lines(job))
-    go(data_dir, job)
+    (data_dir / "jobs" / job.id / "1" / "algo-1" / "go").write_text("go\n")
     runtime.wait_for_all()
     async with opened(data_dir) as house:
         assert (await house.ended(job)).status == "COMPLETED"
