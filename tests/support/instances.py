@@ -12,6 +12,7 @@ from pathlib import Path
 from openbraket.jobs.directory import InstanceState, JobDirectory, read_log
 from openbraket.jobs.process import ProcessRuntime
 from openbraket.jobs.spec import JobSpec, Limits
+from openbraket.jobs.users import USER_IDS_DEFAULT
 
 PATIENCE_SECONDS = 120
 GREET = """
@@ -64,6 +65,7 @@ class Run:
 
     directory: JobDirectory
     spec: JobSpec
+    ear: Ear
     runtime: ProcessRuntime = field(default_factory=ProcessRuntime)
 
     def start(self):
@@ -118,6 +120,7 @@ class Workplace:
             "script_file": name,
             "environment": {},
             "device_arn": "local:none/none",
+            "user_ids": USER_IDS_DEFAULT,
         } | members
         wanted["environment"] = {"TEST_PORT": str(self.ear.port)} | wanted["environment"]
         spec = JobSpec(
@@ -134,7 +137,7 @@ class Workplace:
         directory.prepare(spec)
         content = script if is_archive else (GREET + script).encode()
         (directory.script / name).write_bytes(content)
-        run = Run(directory, spec)
+        run = Run(directory, spec, self.ear)
         self.runs.append(run)
         return run
 

@@ -62,6 +62,15 @@ def _check_resources(value: list[str] | None) -> list[str] | None:
     return value
 
 
+def _read_user_ids(value: str) -> tuple[int, int] | None:
+    from openbraket.jobs.users import read_user_ids
+
+    try:
+        return read_user_ids(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 class Durability(StrEnum):
     """How much a success response promises."""
 
@@ -267,6 +276,13 @@ def serve(
             help="Minutes for which a job keeps a QPU's priority without submitting a task.",
         ),
     ] = 5,
+    job_users: Annotated[
+        str,
+        typer.Option(
+            help="Where the service runs as root: FIRST-LAST, ids without an account of which "
+            "each running job gets one as its user; or `none`, and jobs are root."
+        ),
+    ] = "60706-61183",
     keep_failed_jobs: Annotated[
         float,
         typer.Option(
@@ -348,6 +364,7 @@ def serve(
         job_disk_bytes_max=int(job_disk * 2**30),
         job_log_bytes_max=int(job_log * 2**20),
         job_inactivity_s=60 * job_inactivity,
+        job_user_ids=_read_user_ids(job_users),
         failed_jobs_kept_s=86_400 * keep_failed_jobs,
         # A service for the length of a test leaves nothing running.
         ends_jobs_at_stop=exit_on_stdin_close,

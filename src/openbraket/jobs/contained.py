@@ -14,14 +14,16 @@ import os
 import resource
 import select
 import signal
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from openbraket.jobs import namespaces as ns
 from openbraket.jobs import tree
+from openbraket.jobs.users import Identity, strike
 from openbraket.jobs.view import FileView, apply
 
 WATCH_SECONDS = 0.1
@@ -30,16 +32,27 @@ START_SECONDS_MAX = 30
 CANNOT_RUN = 127
 # Before other processes when the machine itself runs out of memory.
 _OOM_SCORE = "500"
-# Behind the watch, which looks only now and then; the kernel does not apply it to root.
+# Behind the watch, which looks only now and then; the kernel counts threads, too, and does not
+# apply it to root.
 _PROCESS_SLACK = 2
+# How much more of a busy processor than the job's processes the warden gets where it may, so that
+# thousands of them cannot keep it from ending them.
+_WARDEN_NICENESS = -15
 
 USER, ROOT, PLAIN = "user", "root", "plain"
 _NAMESPACES = ns.CLONE_NEWNS | ns.CLONE_NEWPID | ns.CLONE_NEWIPC | ns.CLONE_NEWUTS
 
 
-def modes() -> tuple[str, ...]:
-    """Return the ways to try, the best first, in which this user can have private views."""
-    return (USER, ROOT) if os.geteuid() == 0 else (USER,)
+def modes(identity: Identity | None = None) -> tuple[str, ...]:
+    """Return the ways to try, the best first, in which this user can have private views.
+
+    Args:
+        identity: Who the processes in them are to be; None for this process's user.
+    """
+    if os.geteuid() != 0:
+        return (USER,)
+    # In a user namespace root keeps no capability over the machine; another user has none anyway.
+    return (USER, ROOT) if identity is None else (ROOT, USER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,7 @@ class Command:
         memory_bytes: Resident memory of the tree.
         process_count: Processes alive at once.
         file_bytes: Size of any one file.
+        identity: Who the processes are; None for the supervisor's user.
     """
 
     arguments: Sequence[str]
@@ -63,6 +77,7 @@ class Command:
     memory_bytes: int
     process_count: int
     file_bytes: int
+    identity: Identity | None = None
 
 
 class NotAllowedError(Exception):
@@ -97,10 +112,14 @@ class Contained:
         self.trouble: str | None = None
         self.is_over = False
         self._reports = b""
+        self._striker = _Striker(command, mode)
         self.output, output = os.pipe2(os.O_CLOEXEC)
         self.status, status = os.pipe2(os.O_CLOEXEC)
         line, self._line = os.pipe2(os.O_CLOEXEC)
         supervisor = os.getpid()
+        if command.identity is not None:
+            # Else the job could not open its own `/dev/stdout`.
+            os.fchown(output, command.identity.user_id, command.identity.user_id)
         if os.fork() == 0:
             code = 1
             try:
@@ -153,6 +172,7 @@ class Contained:
 
     def kill(self) -> None:
         """Kill the tree; returns when no process of it is left."""
+        self._striker.strike()
         tree.kill_descendants(os.getpid())
 
     def close(self) -> None:
@@ -168,6 +188,22 @@ def _report(descriptor: int, **members: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class _Striker:
+    """Ends at once what descends from nobody any more, where only its user tells what is a job's.
+
+    Not where another instance of the job has the same user; the last of them does it.
+    """
+
+    command: Command
+    mode: str
+
+    def strike(self) -> None:
+        identity = self.command.identity
+        if self.mode == PLAIN and identity is not None and identity.instance_count == 1:
+            strike(identity.user_id)
+
+
+@dataclass(frozen=True, slots=True)
 class _Warden:
     command: Command
     mode: str
@@ -180,6 +216,9 @@ class _Warden:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
+        niceness = os.getpriority(os.PRIO_PROCESS, 0)
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, niceness + _WARDEN_NICENESS)
         if self.mode == PLAIN:
             ns.adopt_orphans()
             ns.keep_privileges_from_growing()
@@ -187,7 +226,7 @@ class _Warden:
             self._enter_namespaces()
             if self.command.view is not None:
                 apply(self.command.view)
-            ns.drop_capabilities()
+            self._become_job()
             ns.die_with_parent()
         awake, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
@@ -195,15 +234,30 @@ class _Warden:
         main = os.fork()
         if main == 0:
             signal.set_wakeup_fd(-1)
-            self._execute()
+            self._execute(niceness)
         os.close(self.output)
+        if self.mode == PLAIN and self.command.identity is not None:
+            # How much memory a process uses only its own user may know.
+            ns.look_as(self.command.identity.user_id)
         ns.hide_from_trace()
         _report(self.status, started=True)
-        self._watch(main, awake)
+        found: list[tree.Excess] = []
+        threading.Thread(target=self._watch_memory, args=(found, wake), daemon=True).start()
+        self._watch(main, awake, found)
+
+    def _become_job(self) -> None:
+        identity = self.command.identity
+        if identity is None:
+            ns.give_up_rights()
+        else:
+            ns.give_up_rights(identity.user_id, identity.group_ids)
 
     def _enter_namespaces(self) -> None:
         """Return in the first process of a new process namespace; the porter waits for it."""
-        if self.mode == USER:
+        identity = self.command.identity
+        if self.mode == USER and identity is not None:
+            ns.enter_user_namespace(_NAMESPACES, identity.user_id, identity.group_ids)
+        elif self.mode == USER:
             ns.enter_user_namespace(_NAMESPACES)
         else:
             ns.unshare(_NAMESPACES)
@@ -217,16 +271,22 @@ class _Warden:
             os.waitpid(first, 0)
         os._exit(0)
 
-    def _execute(self) -> NoReturn:
+    def _execute(self, niceness: int) -> NoReturn:
+        identity = self.command.identity
         try:
             os.setsid()
+            os.setpriority(os.PRIO_PROCESS, 0, niceness)
+            ns.show_to_trace()
             for number in (signal.SIGPIPE, signal.SIGCHLD, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)
             Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
-            size, count = self.command.file_bytes, self.command.process_count * _PROCESS_SLACK
-            _lower_limit(resource.RLIMIT_FSIZE, size)
+            if self.mode == PLAIN and identity is not None:
+                self._become_job()
+            _lower_limit(resource.RLIMIT_FSIZE, self.command.file_bytes)
             _lower_limit(resource.RLIMIT_CORE, 0)
-            if self.mode == USER:
+            if self.mode == USER or identity is not None:
+                count = 1 if identity is None else identity.instance_count
+                count *= self.command.process_count * _PROCESS_SLACK
                 _lower_limit(resource.RLIMIT_NPROC, count)
             nothing = os.open("/dev/null", os.O_RDONLY)
             for source, target in ((nothing, 0), (self.output, 1), (self.output, 2)):
@@ -241,7 +301,7 @@ class _Warden:
         finally:
             os._exit(CANNOT_RUN)
 
-    def _watch(self, main: int, awake: int) -> NoReturn:
+    def _watch(self, main: int, awake: int, found: list[tree.Excess]) -> NoReturn:
         poll = select.poll()
         poll.register(self.line, select.POLLIN)
         poll.register(awake, select.POLLIN)
@@ -255,8 +315,9 @@ class _Warden:
                 with contextlib.suppress(BlockingIOError):
                     os.read(awake, 4096)
                 self._reap(main)
+            self._end_if(found[0] if found else None)
             if time.monotonic() >= next_look:
-                self._look()
+                self._end_if(tree.check_count(self._pids(), self.command.process_count))
                 next_look = time.monotonic() + WATCH_SECONDS
 
     def _reap(self, main: int) -> None:
@@ -270,17 +331,21 @@ class _Warden:
                     _report(self.status, exited=code if code >= 0 else 128 - code)
                     self._end()
 
-    def _pids(self) -> Callable[[], list[int]]:
+    def _pids(self) -> list[int]:
         if self.mode == PLAIN:
-            return lambda: tree.descendants(os.getpid())
-        return tree.pids_of_namespace
+            return tree.descendants(os.getpid())
+        return tree.pids_of_namespace()
 
-    def _look(self) -> None:
-        excess = tree.check(
-            self._pids(),
-            memory_bytes=self.command.memory_bytes,
-            process_count=self.command.process_count,
-        )
+    def _watch_memory(self, found: list[tree.Excess], wake: int) -> None:
+        """Look at the memory again and again; in a thread, as a single look may take long."""
+        while not found:
+            time.sleep(WATCH_SECONDS)
+            excess = tree.check_memory(self._pids(), self.command.memory_bytes)
+            if excess is not None:
+                found.append(excess)
+                os.write(wake, b"!")
+
+    def _end_if(self, excess: tree.Excess | None) -> None:
         if excess is not None:
             _report(self.status, reason=excess.reason, message=excess.message)
             self._end()
@@ -288,6 +353,7 @@ class _Warden:
     def _end(self) -> NoReturn:
         """End with the whole tree: without a namespace by hand, else the kernel does it."""
         if self.mode == PLAIN:
+            _Striker(self.command, self.mode).strike()
             tree.kill_descendants(os.getpid())
         os._exit(0)
 

@@ -113,10 +113,14 @@ class InstanceDirectory:
         """Ask the supervisor to kill its processes; returns at once."""
         self.stop_path.touch()
 
+    def _is_own(self, status: os.stat_result) -> bool:
+        return status.st_uid == self.ml.stat().st_uid
+
     def read_failure(self) -> str | None:
         """Return the start of the failure file, None where there is none.
 
-        No link is followed: the script may have put one in place of the file or its directory.
+        No link is followed: the script may have put one in place of the file or its directory, or
+        given another's file a second name.
         """
         with contextlib.suppress(OSError):
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -129,7 +133,8 @@ class InstanceDirectory:
             finally:
                 os.close(directory)
             with os.fdopen(file, "rb") as opened:
-                if stat.S_ISREG(os.fstat(file).st_mode):
+                status = os.fstat(file)
+                if stat.S_ISREG(status.st_mode) and (status.st_nlink == 1 or self._is_own(status)):
                     text = opened.read(FAILURE_BYTES_MAX).decode(errors="replace").strip()
                     return text[:FAILURE_CHARACTERS_MAX]
         return None
@@ -144,6 +149,7 @@ class JobDirectory:
         script: Holds the staged script object, one file.
         input_data: A directory for each channel.
         checkpoints: What is restored before the start and copied back while the job runs.
+        user_path: Says which user the job has, where it has one of its own.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -153,6 +159,25 @@ class JobDirectory:
         self.script = shared / "script"
         self.input_data = shared / "input" / "data"
         self.checkpoints = shared / "checkpoints"
+        self.user_path = self.path / "user"
+
+    def user_id(self) -> int | None:
+        """Return the id of the user that the job has, None where it has none of its own."""
+        with contextlib.suppress(OSError, ValueError):
+            return int(self.user_path.read_bytes())
+        return None
+
+    def given_folders(self, number: int) -> list[Path]:
+        """Return the folders that belong to the user of an instance; the shared ones last.
+
+        Args:
+            number: The instance, from 1.
+
+        Returns:
+            Absolute paths.
+        """
+        instance = self.instance(number)
+        return [instance.ml, instance.tmp, instance.home, self.input_data, self.checkpoints]
 
     def channel(self, name: str) -> Path:
         """Return where a channel's files are staged.

@@ -265,7 +265,13 @@ class Overlay:
             if code != 0:
                 shutil.rmtree(self.path, ignore_errors=True)
                 raise InterpreterError(pip_reason(text, code))
-            (self.path / _DONE).touch()
+            self._say_done()
+
+    def _say_done(self) -> None:
+        done = self.path / _DONE
+        # What installing has run may have put something in its place.
+        done.unlink(missing_ok=True)
+        os.close(os.open(done, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
 
     @contextlib.contextmanager
     def _lock(self, is_unwanted: Callable[[], bool]) -> Iterator[None]:

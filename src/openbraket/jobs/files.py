@@ -67,17 +67,18 @@ def walk(folder: Path) -> Iterator[JobFile]:
         folder: One that a job can write to; nothing where it is a link or not there.
 
     Yields:
-        Each file, by name; links, devices, what cannot be opened or vanishes meanwhile, and what
-        lies more than `DEPTH_MAX` folders deep are passed over.
+        Each file, by name; links, devices, what cannot be opened or vanishes meanwhile, what lies
+        more than `DEPTH_MAX` folders deep, and what is a second name of another user's file are
+        passed over.
     """
     try:
         descriptor = os.open(folder, _FOLDER_FLAGS)
     except OSError:
         return
-    yield from _walk(descriptor, "", 0)
+    yield from _walk(descriptor, "", 0, os.fstat(descriptor).st_uid)
 
 
-def _walk(descriptor: int, prefix: str, depth: int) -> Iterator[JobFile]:
+def _walk(descriptor: int, prefix: str, depth: int, owner: int) -> Iterator[JobFile]:
     """Yield the files of an open folder, then those of its folders; closes the descriptor."""
     try:
         with os.scandir(descriptor) as entries:
@@ -91,15 +92,25 @@ def _walk(descriptor: int, prefix: str, depth: int) -> Iterator[JobFile]:
             except OSError:
                 continue
             if is_folder:
-                yield from _walk(opened, f"{prefix}{name}/", depth + 1)
+                yield from _walk(opened, f"{prefix}{name}/", depth + 1, owner)
                 continue
             with io.FileIO(opened) as file:
                 status = os.fstat(opened)
-                if stat.S_ISREG(status.st_mode):
+                if stat.S_ISREG(status.st_mode) and _is_own(status, owner):
                     with io.BufferedReader(file) as reader:
                         yield JobFile(prefix + name, reader, status.st_size, status.st_mtime_ns)
     finally:
         os.close(descriptor)
+
+
+def _is_own(status: os.stat_result, owner: int) -> bool:
+    """Return whether a file is one that a job made in a folder, and not a link to another's.
+
+    A folder that belongs to a job's user has nothing of others in it that the job may give away.
+    """
+    if status.st_uid == owner:
+        return True
+    return owner == os.geteuid() and status.st_nlink == 1
 
 
 def remove_tree(folder: Path) -> None:

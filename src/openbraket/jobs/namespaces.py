@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+from collections.abc import Sequence
 
 CLONE_NEWNS = 0x0002_0000
 CLONE_NEWUTS = 0x0400_0000
@@ -46,23 +47,57 @@ def unshare(flags: int) -> None:
     _checked(_libc.unshare(flags), "unshare")
 
 
-def enter_user_namespace(flags: int) -> None:
-    """Make a user namespace where this user stays the same, with other namespaces in it.
+def enter_user_namespace(
+    flags: int, user_id: int | None = None, group_ids: Sequence[int] = ()
+) -> None:
+    """Make a user namespace where users stay who they are, with other namespaces in it.
 
     Args:
         flags: Those beside `CLONE_NEWUSER`.
+        user_id: Another user, and group, that exists in it beside this one; needs root.
+        group_ids: Groups that exist in it, too; needs root.
 
     Raises:
         OSError: If the machine does not allow it.
     """
-    user, group = os.geteuid(), os.getegid()
-    unshare(CLONE_NEWUSER | flags)
-    for name, text in (
-        ("setgroups", "deny"),
-        ("uid_map", f"{user} {user} 1"),
-        ("gid_map", f"{group} {group} 1"),
-    ):
-        descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
+    users, groups = [os.geteuid()], [os.getegid()]
+    if user_id is None:
+        unshare(CLONE_NEWUSER | flags)
+        _write_maps("self", users, groups, denies_groups=True)
+        return
+    users.append(user_id)
+    groups = sorted({*groups, user_id, *group_ids})
+    # Only a process outside may bring in users other than its own.
+    source, target = os.pipe2(os.O_CLOEXEC)
+    here = os.getpid()
+    helper = os.fork()
+    if helper == 0:
+        code = 1
+        try:
+            os.close(target)
+            if os.read(source, 1):
+                _write_maps(str(here), users, groups, denies_groups=False)
+                code = 0
+        finally:
+            os._exit(code)
+    os.close(source)
+    try:
+        unshare(CLONE_NEWUSER | flags)
+        os.write(target, b"!")
+    finally:
+        os.close(target)
+        _, status = os.waitpid(helper, 0)
+    if status != 0:
+        raise OSError(f"the user {user_id} cannot be brought into a user namespace")
+
+
+def _write_maps(process: str, users: list[int], groups: list[int], *, denies_groups: bool) -> None:
+    texts = {
+        "uid_map": "".join(f"{user} {user} 1\n" for user in users),
+        "gid_map": "".join(f"{group} {group} 1\n" for group in groups),
+    }
+    for name, text in ({"setgroups": "deny"} | texts if denies_groups else texts).items():
+        descriptor = os.open(f"/proc/{process}/{name}", os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.write(descriptor, text.encode())
         finally:
@@ -173,6 +208,11 @@ def hide_from_trace() -> None:
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
+def show_to_trace() -> None:
+    """Give this process back its own files in `/proc`, which a change of user has taken."""
+    _prctl(_PR_SET_DUMPABLE, 1)
+
+
 class _CapabilityHeader(ctypes.Structure):
     _fields_ = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
 
@@ -181,8 +221,12 @@ class _CapabilityData(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, for good and for all children.
+def give_up_rights(user_id: int | None = None, group_ids: Sequence[int] = ()) -> None:
+    """Give up every capability, for good and for all children; become another user before.
+
+    Args:
+        user_id: Id of the user and group to become; None stays who this process is.
+        group_ids: Its further groups.
 
     Raises:
         OSError: If the kernel refuses.
@@ -190,10 +234,33 @@ def drop_capabilities() -> None:
     for capability in range(_CAPABILITIES):
         _prctl(_PR_CAPBSET_DROP, capability)
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    if user_id is not None:
+        os.setgroups(list(group_ids))
+        os.setresgid(user_id, user_id, user_id)
+        os.setresuid(user_id, user_id, user_id)
     header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
     data = (_CapabilityData * 2)()
     _checked(_libc.capset(ctypes.byref(header), ctypes.byref(data)), "capset")
     keep_privileges_from_growing()
+
+
+def has_capabilities() -> bool:
+    """Return whether this process has any capability left, or cannot tell."""
+    header = _CapabilityHeader(_CAPABILITY_VERSION_3, 0)
+    data = (_CapabilityData * 2)()
+    if _libc.capget(ctypes.byref(header), ctypes.byref(data)) != 0:
+        return True
+    return any(part.effective or part.permitted for part in data)
+
+
+def look_as(user_id: int) -> None:
+    """Read files, and what the kernel tells of processes, as a user would; signals as before.
+
+    Args:
+        user_id: Id of the user and group.
+    """
+    _libc.setfsgid(user_id)
+    _libc.setfsuid(user_id)
 
 
 def keep_privileges_from_growing() -> None:

@@ -1,14 +1,17 @@
 """Where an instance's parts lie, on this machine and as its processes see them."""
 
+import contextlib
 import hashlib
 import json
 import os
 import posixpath
 import shutil
+import stat
 from pathlib import Path
 
 from openbraket.jobs.directory import JobDirectory
 from openbraket.jobs.spec import JobSpec
+from openbraket.jobs.users import USER_NAME
 from openbraket.jobs.variables import PROGRAM, Places, input_data_config, resource_config
 from openbraket.jobs.view import Bind, FileView, can_be_target, home_folders, is_inside
 
@@ -127,7 +130,13 @@ def link_input(directory: JobDirectory, number: int) -> None:
         link.symlink_to(directory.input_data)
 
 
-def private_view(directory: JobDirectory, spec: JobSpec, number: int, needed: set[str]) -> FileView:
+def private_view(
+    directory: JobDirectory,
+    spec: JobSpec,
+    number: int,
+    needed: set[str],
+    user_id: int | None = None,
+) -> FileView:
     """Return what an instance sees.
 
     Args:
@@ -135,9 +144,13 @@ def private_view(directory: JobDirectory, spec: JobSpec, number: int, needed: se
         spec: Its specification.
         number: The instance, from 1.
         needed: Folders that the interpreter needs.
+        user_id: Who looks; None for this process's user.
 
     Returns:
         A view that hides the service's data, the home and temporary files of this machine.
+
+    Raises:
+        OSError: If the job's own versions of system files cannot be written.
     """
     instance = directory.instance(number)
     homes = home_folders()
@@ -147,19 +160,23 @@ def private_view(directory: JobDirectory, spec: JobSpec, number: int, needed: se
     ]
     data = os.path.realpath(spec.data_directory)
     hidden = [bind.target for bind in private] + [data]
+    # An empty folder that can be passed through, in place of one that only root can.
+    closed = [] if user_id is None else _closed_folders(needed, hidden)
+    hidden += closed
     kept = sorted(path for path in needed if is_inside(path, hidden) and path not in hidden)
     kept = [path for path in kept if not is_inside(path, [k for k in kept if k != path])]
-    memory = Bind(None, SHARED_MEMORY, True, max(spec.limits.memory_bytes // 2, 1 << 20))
+    at = os.path.realpath(SHARED_MEMORY)
+    memory = Bind(None, at, True, max(spec.limits.memory_bytes // 2, 1 << 20))
     shown = [
         Bind(str(instance.ml), "/opt/ml", writable=True),
         Bind(str(directory.input_data), "/opt/ml/input/data", writable=True),
         Bind(str(directory.checkpoints), _checkpoint_target(spec), writable=True),
     ]
-    if Path("/etc/hosts").exists():
-        shown.append(Bind(_write_hosts(instance.path, spec), os.path.realpath("/etc/hosts")))
+    shown += _system_files(instance.path, spec, homes, user_id)
+    empty = [Bind(None, folder) for folder in (data, *closed)]
     return FileView(
         root=str(instance.path / "root"),
-        binds=(*private, memory, Bind(None, data), *(Bind(path, path) for path in kept), *shown),
+        binds=(*private, memory, *empty, *(Bind(path, path) for path in kept), *shown),
         links=(("/opt/ml", "/opt/braket"),),
         host_name=f"algo-{number}",
     )
@@ -172,12 +189,36 @@ def _checkpoint_target(spec: JobSpec) -> str:
     return target
 
 
-def _write_hosts(folder: Path, spec: JobSpec) -> str:
-    lines = Path("/etc/hosts").read_text(errors="replace")
-    lines += "".join(
-        f"\n{loopback_address(spec, number)} {name}\n"
-        for number, name in enumerate(host_names(spec), start=1)
-    )
-    path = folder / "hosts"
-    path.write_text(lines)
-    return str(path)
+def _closed_folders(needed: set[str], hidden: list[str]) -> list[str]:
+    """Return the outermost folders on the way to needed ones that only their owner passes."""
+    found = set()
+    for path in map(os.path.realpath, needed):
+        with contextlib.suppress(FileNotFoundError):
+            for folder in reversed(Path(path).parents):
+                if str(folder) == "/" or is_inside(str(folder), hidden):
+                    continue
+                if not folder.stat().st_mode & stat.S_IXOTH:
+                    found.add(str(folder))
+                    break
+    return sorted(found)
+
+
+def _system_files(folder: Path, spec: JobSpec, homes: list[str], user_id: int | None) -> list[Bind]:
+    """Write a job's own versions of files in `/etc`, where the machine has them."""
+    added = {
+        "/etc/hosts": "".join(
+            f"{loopback_address(spec, number)} {name}\n"
+            for number, name in enumerate(host_names(spec), start=1)
+        )
+    }
+    if user_id is not None:
+        home = homes[0] if homes else PRIVATE_TMP[0]
+        added["/etc/passwd"] = f"{USER_NAME}:x:{user_id}:{user_id}::{home}:/bin/sh\n"
+        added["/etc/group"] = f"{USER_NAME}:x:{user_id}:\n"
+    binds = []
+    for name, lines in added.items():
+        if Path(name).exists():
+            own = folder / Path(name).name
+            own.write_text(Path(name).read_text(errors="replace").rstrip("\n") + "\n" + lines)
+            binds.append(Bind(str(own), os.path.realpath(name)))
+    return binds

@@ -1,11 +1,14 @@
 """The runtime `process`: supervisors as processes of this machine."""
 
 import contextlib
+import logging
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+from openbraket.jobs import users
 from openbraket.jobs.directory import STARTING, InstanceState, JobDirectory
 from openbraket.jobs.liveness import is_running, start_ticks
 from openbraket.jobs.spec import JobSpec
@@ -18,6 +21,8 @@ from openbraket.jobs.supervisor import main
 main(sys.argv[1], int(sys.argv[2]))
 """
 _started: list[int] = []
+
+_log = logging.getLogger(__name__)
 
 
 class ProcessRuntime:
@@ -39,7 +44,7 @@ class ProcessRuntime:
         start_supervisor(directory, instance, "process")
 
     def is_alive(self, directory: JobDirectory, instance: int) -> bool:
-        """Return whether the instance's supervisor runs.
+        """Return whether the instance's supervisor runs; where not, end what the job left.
 
         Args:
             directory: The attempt's.
@@ -48,7 +53,14 @@ class ProcessRuntime:
         Returns:
             Also after a restart of the server.
         """
-        return is_supervised(directory, instance)
+        if is_supervised(directory, instance):
+            return True
+        if directory.user_id() is not None:
+            try:
+                _end_left(directory)
+            except (OSError, ValueError, subprocess.SubprocessError, users.NoUserError) as error:
+                _log.error("processes of a job may be left in %s: %s", directory.path, error)
+        return False
 
     def stop(self, directory: JobDirectory, instance: int) -> None:
         """Ask that an instance ends.
@@ -58,6 +70,13 @@ class ProcessRuntime:
             instance: From 1.
         """
         directory.instance(instance).request_stop()
+
+
+def _end_left(directory: JobDirectory) -> None:
+    spec = directory.spec()
+    numbers = range(1, spec.instance_count + 1)
+    if not any(is_supervised(directory, number) for number in numbers):
+        users.end_left(directory, spec.data_directory)
 
 
 def start_supervisor(directory: JobDirectory, number: int, launcher: str) -> None:

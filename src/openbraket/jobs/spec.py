@@ -104,6 +104,7 @@ class JobSpec:
     python: str | None = None
     install_requirements: bool = True
     private_view: bool = True
+    user_ids: tuple[int, int] | None = None
 
     def to_json(self) -> str:
         """Return the document that `from_json` reads."""
@@ -126,6 +127,9 @@ class JobSpec:
             members: dict[str, Any] = json.loads(text)
             members["channels"] = tuple(Channel(**channel) for channel in members["channels"])
             members["limits"] = Limits(**members["limits"])
+            if members.get("user_ids") is not None:
+                first, last = members["user_ids"]
+                members["user_ids"] = (first, last)
             return cls(**members)
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a job specification: {error}") from error

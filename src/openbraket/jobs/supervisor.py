@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from openbraket.jobs import directory as states
 from openbraket.jobs import namespaces as ns
+from openbraket.jobs.contained import NotAllowedError
 from openbraket.jobs.directory import InstanceState, JobDirectory
 from openbraket.jobs.environments import InterpreterError
 from openbraket.jobs.liveness import start_ticks
@@ -85,11 +86,14 @@ class Supervisor:
         )
         self._write(phase=states.SETUP)
         preparation = self._preparation(log, pump)
-        command = preparation.command()
-        self._write(phase=states.RUNNING)
         try:
+            command = preparation.command()
+            self._write(phase=states.RUNNING)
             ending = pump.run(command, preparation.mode)
             trouble = ending.trouble or preparation.trouble(ending.exit_code)
+        except NotAllowedError as error:
+            # What installing has run may have put something in the way.
+            raise SetupError(f"The job's view of files cannot be made: {error}") from error
         finally:
             preparation.clean_up()
         if trouble is not None:

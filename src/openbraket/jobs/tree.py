@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,26 +57,38 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def check(pids: Callable[[], list[int]], *, memory_bytes: int, process_count: int) -> Excess | None:
-    """Return which limit a tree of processes has passed.
+def check_count(pids: list[int], process_count: int) -> Excess | None:
+    """Return whether a tree has too many processes.
 
     Args:
-        pids: Gives its processes.
-        memory_bytes: Limit of their resident memory, pages that several share counted once.
+        pids: Its processes.
         process_count: Limit of their number.
 
     Returns:
-        None where it is within both.
+        None where it is within the limit.
     """
-    processes = pids()
-    if len(processes) > process_count:
-        return Excess(
-            "processes", f"The job had {len(processes)} processes; the limit is {process_count}"
-        )
-    # Counts shared pages once for each process, so it is never less than what is used.
-    if sum(map(_resident_bytes, processes)) <= memory_bytes:
+    if len(pids) <= process_count:
         return None
-    used = sum(map(_proportional_bytes, processes))
+    return Excess("processes", f"The job had {len(pids)} processes; the limit is {process_count}")
+
+
+def check_memory(pids: list[int], memory_bytes: int) -> Excess | None:
+    """Return whether a tree uses too much memory.
+
+    A process that forks holds up who asks for its memory, for as long as it takes to get a turn: of
+    thousands, many seconds.
+
+    Args:
+        pids: Its processes.
+        memory_bytes: Limit of their resident memory, pages that several share counted once.
+
+    Returns:
+        None where it is within the limit.
+    """
+    # Counts shared pages once for each process, so it is never less than what is used.
+    if sum(map(_resident_bytes, pids)) <= memory_bytes:
+        return None
+    used = sum(map(_proportional_bytes, pids))
     if used <= memory_bytes:
         return None
     return Excess("memory", f"The job used {used} bytes of memory; the limit is {memory_bytes}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from openbraket.jobs.spec import JobSpec
+from openbraket.jobs.users import USER_NAME
 
 PROGRAM = "braket_container.py"
 NETWORK_INTERFACE = "eth0"
@@ -65,6 +66,15 @@ def job_variables(spec: JobSpec, number: int, places: Places, python: str) -> di
         **training_variables(spec, number, places),
         **spec.environment,
     }
+
+
+def user_variables(user_id: int | None) -> dict[str, str]:
+    """Return what tells programs their user's name, where that is no account of the machine.
+
+    Args:
+        user_id: The job's own user, None where it has none.
+    """
+    return {} if user_id is None else dict.fromkeys(("USER", "LOGNAME"), USER_NAME)
 
 
 def inherited() -> dict[str, str]:

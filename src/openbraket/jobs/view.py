@@ -9,11 +9,13 @@ what the interpreter needs.
 import contextlib
 import os
 import pwd
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from openbraket.jobs import namespaces as ns
+from openbraket.jobs.mount_points import mount_point
 
 OPT_NAMES_OF_JOBS = ("ml", "braket", "jobs")
 SOCKETS_OF_CONTAINER_ENGINES = (
@@ -23,8 +25,10 @@ SOCKETS_OF_CONTAINER_ENGINES = (
 )
 # Devices that a job gets: those without a machine behind them, terminals, and accelerators. Disks,
 # memory and consoles are not among them, which a server that runs as root could open.
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts",
-            "accel", "dri", "infiniband", "kfd")  # fmt: skip
+_ACCELERATORS = ("accel", "dri", "infiniband", "kfd")
+_DEVICES = (
+    "null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", *_ACCELERATORS
+)  # fmt: skip
 _ACCELERATOR = "nvidia"
 # Where root's own files change the running kernel, whatever namespaces say.
 _KERNEL_SETTINGS = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
@@ -109,7 +113,8 @@ def can_be_target(path: str, private: Iterable[str]) -> bool:
 
     Returns:
         True below `/opt` where nothing is in the way, in the private folders, at an unused name
-        of the root directory, and at a folder that exists outside the system's own.
+        of the root directory, and at a folder that exists outside the system's own, unless links
+        lead there.
     """
     if path == "/" or is_inside(path, _NEVER_A_TARGET):
         return False
@@ -118,7 +123,26 @@ def can_be_target(path: str, private: Iterable[str]) -> bool:
     ancestor = Path(path)
     while not ancestor.exists():
         ancestor = ancestor.parent
+    if str(ancestor) != os.path.realpath(ancestor):
+        return False
     return str(ancestor) in {"/", "/opt"} or (str(ancestor) == path and ancestor.is_dir())
+
+
+def accelerator_groups() -> tuple[int, ...]:
+    """Return the groups to which this machine's accelerators belong, where these are not for all.
+
+    Returns:
+        Group ids, never root's.
+    """
+    found = set()
+    for entry in os.scandir("/dev"):
+        if entry.name in _ACCELERATORS or entry.name.startswith(_ACCELERATOR):
+            is_folder = entry.is_dir(follow_symlinks=False)
+            for device in os.scandir(entry.path) if is_folder else (entry,):
+                status = device.stat(follow_symlinks=False)
+                if stat.S_ISCHR(status.st_mode) and status.st_mode & 0o066 == 0o060:
+                    found.add(status.st_gid)
+    return tuple(sorted(found - {0}))
 
 
 def apply(view: FileView) -> None:
@@ -210,14 +234,18 @@ def _make_place(root: str, bind: Bind) -> None:
 
 
 def _show(root: str, bind: Bind) -> None:
-    target = root + bind.target
-    _make_target(bind.source, target)
-    if bind.source is None:
-        size = bind.size_bytes
-        options = _EMPTY_OPTIONS if size is None else f"size={size},mode=1777"
-        ns.mount("openbraket", target, "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, options)
-        return
-    ns.mount(bind.source, target, "", ns.MS_BIND | ns.MS_REC)
+    is_folder = bind.source is None or Path(bind.source).is_dir()
+    with mount_point(root, bind.target, is_folder=is_folder) as place:
+        if bind.source is None:
+            size = bind.size_bytes
+            options = _EMPTY_OPTIONS if size is None else f"size={size},mode=1777"
+            ns.mount("openbraket", place, "tmpfs", ns.MS_NOSUID | ns.MS_NODEV, options)
+            return
+        ns.mount(bind.source, place, "", ns.MS_BIND | ns.MS_REC)
     if not bind.writable:
-        with contextlib.suppress(OSError):
-            ns.make_read_only(target)
+        # Opened again: what is mounted there now.
+        with (
+            mount_point(root, bind.target, is_folder=is_folder) as place,
+            contextlib.suppress(OSError),
+        ):
+            ns.make_read_only(place)

@@ -27,7 +27,7 @@ from openbraket.engine.waiters import EndWaiters
 from openbraket.programs.ahs import AhsParameters
 from openbraket.server.executors import build_executor, extra_count
 from openbraket.server.gateway import BASE_HOSTS, Binding, Gateway
-from openbraket.server.jobs import build_jobs, prepare_environment
+from openbraket.server.jobs import build_jobs, instance_count, prepare_environment
 from openbraket.server.keys import KeyRing
 from openbraket.server.object_store import open_store, open_uploads
 from openbraket.server.retention_chore import forget_records_forever
@@ -218,7 +218,12 @@ def _engine(
     """Return the engine's doors for tasks and jobs, and what starts it with its events.
 
     With PostgreSQL one of the servers on the database dispatches.
+
+    Raises:
+        LimitError: More instances of jobs may run than there are users for them.
     """
+    # Now, also where jobs are only run once this server leads.
+    instance_count(settings)
 
     def make_jobs(database: Database, door: Door) -> JobDispatcher:
         return build_jobs(

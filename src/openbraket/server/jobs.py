@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
+import os
+import sys
 import threading
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from openbraket.base.errors import LimitError
 from openbraket.blobs import LocalBlobs
 from openbraket.blobs.remote import RemoteObjects
 from openbraket.devices import Catalogue
@@ -44,11 +47,12 @@ def build_jobs(
         catalogue: The devices.
         endpoint_url: Where clients inside jobs reach this server.
         remote: The store of all objects, where that is another one.
+
+    Raises:
+        LimitError: More instances may run side by side than there are users for them.
     """
     memory_bytes = settings.memory_bytes_max
-    count = settings.job_instance_count_max
-    if count is None:
-        count = instance_count_default(processor_count=cpu_count(), memory_bytes=memory_bytes)
+    count = instance_count(settings)
     processors = {device.arn for device in catalogue.search() if device.type == "QPU"}
     resources = JobResources(
         database=database,
@@ -62,6 +66,7 @@ def build_jobs(
             log_bytes_max=settings.job_log_bytes_max,
             inactivity_s=settings.job_inactivity_s,
             failed_kept_s=settings.failed_jobs_kept_s,
+            user_ids=settings.job_user_ids,
             ends_with_server=settings.ends_jobs_at_stop,
             environment=client_environment(
                 endpoint_url, store_url="" if remote is None else remote.endpoint_url
@@ -71,6 +76,32 @@ def build_jobs(
         remote=remote,
     )
     return JobDispatcher(resources, has_priority=processors.__contains__)
+
+
+def instance_count(settings: Settings) -> int:
+    """Return how many instances of jobs may run side by side.
+
+    Args:
+        settings: What the operator chose.
+
+    Raises:
+        LimitError: The operator wants more than there are users for them.
+    """
+    ids = settings.job_user_ids if os.geteuid() == 0 else None
+    user_count = sys.maxsize if ids is None else ids[1] - ids[0] + 1
+    count = settings.job_instance_count_max
+    if count is None:
+        return min(
+            user_count,
+            instance_count_default(
+                processor_count=cpu_count(), memory_bytes=settings.memory_bytes_max
+            ),
+        )
+    if count > user_count:
+        raise LimitError(
+            f"{count} instances of jobs need as many user ids, and --job-users has {user_count}."
+        )
+    return count
 
 
 def client_environment(endpoint_url: str, *, store_url: str = "") -> dict[str, str]:

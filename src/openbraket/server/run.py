@@ -48,6 +48,7 @@ def run(
 
     Raises:
         AddressInUseError: The address cannot be listened on.
+        LimitError: More instances of jobs may run than there are users for them.
         ProfileError: A device profile of the operator's is wrong.
         StoreError: Another server uses the data directory, or it cannot be opened.
     """

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from openbraket.jobs.users import USER_IDS_DEFAULT
+
 ACCOUNT_DEFAULT: Final = "000000000000"
 PORT_DEFAULT: Final = 4567
 _MEMORY_SHARE: Final = 0.85
@@ -66,6 +68,8 @@ class Settings:
         job_inactivity_s: How long a job keeps a quantum processor's priority without submitting a
             task, in seconds.
         failed_jobs_kept_s: How long the directories of failed jobs are kept, in seconds.
+        job_user_ids: First and last user id of those that jobs get where the server runs as root;
+            None lets them run as root there.
         store: Where the objects are, where that is another S3 store.
         ends_jobs_at_stop: Whether a clean stop ends the running jobs; otherwise they go on, and
             the next start finds them.
@@ -101,6 +105,7 @@ class Settings:
     job_log_bytes_max: int = 256 << 20
     job_inactivity_s: float = 300
     failed_jobs_kept_s: float = 0
+    job_user_ids: tuple[int, int] | None = USER_IDS_DEFAULT
     ends_jobs_at_stop: bool = False
     twin_noise: Literal["off", "calibrated"] = "calibrated"
     device_profiles: tuple[Path, ...] = ()

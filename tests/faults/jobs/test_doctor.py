@@ -28,9 +28,13 @@ def test_each_way_to_a_view_works_or_says_why(tmp_path, mode):
 
 def test_findings_say_what_a_job_will_find(workplace):
     found = {finding.name: finding for finding in findings()}
-    run = workplace.job("import os\nprint('AT', os.environ['SM_MODEL_DIR'])")
+    run = workplace.job("import os\nprint('AT', os.environ['SM_MODEL_DIR'], os.getuid())")
     run.start().wait()
-    assert ("AT /opt/ml/model" in run.lines()) == found["jobs: private view"].ok
+    ((place, user),) = [line.split()[1:] for line in run.lines() if line.startswith("AT ")]
+    assert (place == "/opt/ml/model") == found["jobs: private view"].ok
+    # What keeps its processes from filling the machine: a user of its own, or a namespace's limit.
+    kept = int(user) != 0 if os.geteuid() == 0 else place == "/opt/ml/model"
+    assert kept == found["jobs: user"].ok
     assert found["jobs: environment"].ok == any(
         line.startswith("Boto3 Version:  1.") for line in run.lines()
     )
@@ -44,3 +48,14 @@ def test_machine_without_views_is_told_why(monkeypatch):
     finding = doctor.view_finding()
     assert not finding.ok
     assert finding.text.endswith("can read what the server's user can read: user: not here")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the server is not root")
+def test_machine_where_jobs_are_root_is_told_why(monkeypatch):
+    from openbraket.jobs import doctor
+
+    monkeypatch.setattr(doctor, "_PROBE", "print('[null, [\"root: not here\"]]')")
+    finding = doctor.user_finding()
+    assert not finding.ok
+    assert finding.text.startswith("jobs run as root")
+    assert finding.text.endswith("root: not here")

@@ -11,7 +11,7 @@ def test_every_part_is_told_and_a_sound_machine_passes(tmp_path):
     done = CliRunner().invoke(app, ["doctor", "--port", "0", "--data-dir", str(tmp_path / "new")])
     assert done.exit_code == 0, done.output
     for name in ("data directory", "records", "address", "kernels", "memory", "jobs: private view",
-                 "jobs: environment", "jobs: containers"):  # fmt: skip
+                 "jobs: user", "jobs: environment", "jobs: containers"):  # fmt: skip
         assert name in done.output
     assert not (tmp_path / "new").exists()
 

@@ -10,6 +10,7 @@ from openbraket.blobs import LocalBlobs
 from openbraket.blobs.remote import RemoteObjects
 from openbraket.jobs.runtime import Runtime
 from openbraket.jobs.spec import LOG_BYTES_DEFAULT
+from openbraket.jobs.users import USER_IDS_DEFAULT
 from openbraket.store.database import Database
 
 GIB: Final = 1 << 30
@@ -34,6 +35,8 @@ class JobSettings:
         failed_kept_s: How long the directory of a failed job is kept, in seconds.
         ends_with_server: Whether a clean stop of the server ends the running jobs. Otherwise they
             go on, and the next start finds them.
+        user_ids: First and last user id of those that jobs get where the server runs as root; None
+            lets them run as root there.
         environment: Variables that point clients inside a job at this service.
         poll_s: How often a running job is looked at, in seconds.
         checkpoint_s: How often its checkpoints are, in seconds.
@@ -47,6 +50,7 @@ class JobSettings:
     inactivity_s: float = INACTIVITY_S_DEFAULT
     failed_kept_s: float = 0
     ends_with_server: bool = False
+    user_ids: tuple[int, int] | None = USER_IDS_DEFAULT
     environment: Mapping[str, str] = field(default_factory=dict)
     poll_s: float = 0.1
     checkpoint_s: float = 3.0

@@ -61,6 +61,7 @@ def build_spec(
         image_uri=algorithm.get("containerImage", {}).get("uri"),
         instance_type=instance_type,
         instance_count=job.instance_count,
+        user_ids=settings.user_ids,
         environment={
             **settings.environment,
             **_reservation(job, configuration),
