@@ -13,11 +13,13 @@ class Verdict:
 
     Attributes:
         failure: Why it failed; None where it did not.
+        states: How its instances ended.
         exceeded_runtime: Whether its time was over.
         has_run: Whether anything of it was started.
     """
 
     failure: str | None = None
+    states: Sequence[InstanceState] = ()
     exceeded_runtime: bool = False
     has_run: bool = True
 
@@ -36,4 +38,4 @@ def judge(states: Sequence[InstanceState], stop_failure: str | None) -> Verdict:
     exceeded = any(state.reason == "max_runtime" for state in own)
     if failure is None and len(own) < len(states):
         failure = stop_failure or failure_reason(states)
-    return Verdict(failure, exceeded_runtime=exceeded)
+    return Verdict(failure, states, exceeded_runtime=exceeded)
