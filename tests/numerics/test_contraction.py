@@ -11,7 +11,7 @@ from openbraket.circuits.gates import GATES
 from openbraket.circuits.steps import steps_of
 from openbraket.simulators.statevector import StateVector
 from openbraket.simulators.statevector.exact import exact_values
-from openbraket.simulators.tensornetwork import Limits, simulate
+from openbraket.simulators.tensornetwork import Limits, contraction, simulate, simulation
 from openbraket.simulators.tensornetwork.contraction import NO_PATH, TOO_LONG, Contraction
 
 with warnings.catch_warnings():
@@ -76,3 +76,58 @@ def test_what_is_beyond_the_limit_is_refused_with_the_numbers():
         simulate(circuit, shots=1, limits=Limits(memory_bytes=GIB, seconds=60.0))
     for word in ("width", "floating-point operations", "bytes", "limits"):
         assert word in str(caught.value)
+
+
+def dense(qubit_count: int, operations: Operations) -> StateVector:
+    state = StateVector(qubit_count)
+    state.apply(operations)
+    return state
+
+
+def amplitudes_of(qubit_count: int, operations: Operations):
+    network = Contraction(qubit_count, steps_of(operations), memory_bytes=GIB)
+    states = tuple(format(x, f"0{qubit_count}b") for x in range(1 << qubit_count))
+    (found,) = network.values((ResultType("amplitude", states=states),))
+    return np.array([found[state] for state in states])
+
+
+def test_gates_with_many_controls_and_targets_equal_the_state_vector():
+    generator, operations = np.random.default_rng(6), scrambled(4, 6, 8)
+    operations.append(
+        GATES["ry"].code, (4, 0, 5, 1, 2), (0.7,), control_count=4, control_value=0b1011
+    )
+    operations.append(GATES["gphase"].code, (5, 3, 0, 2), (0.9,), control_count=4, control_value=5)
+    operations.append(GATES["ccnot"].code, (1, 3, 0, 4, 2), (), control_count=2, control_value=0b01)
+    operations.append(GATES["cswap"].code, (5, 2, 0, 3), (), control_count=1, control_value=0)
+    matrix = np.linalg.qr(generator.normal(size=(16, 16, 2)) @ [1, 1j])[0]
+    operations.append_unitary(matrix.tolist(), (3, 0, 5, 1))
+    found = amplitudes_of(6, operations)
+    assert np.abs(found - dense(6, operations).amplitudes()).max() < 1e-9
+
+
+def test_forty_controls_make_no_tensor_of_their_own():
+    operations = scrambled(7, 42, 12)
+    controls = tuple(range(40))
+    operations.append(
+        GATES["ry"].code, (*controls, 41), (1.0,), control_count=40, control_value=(1 << 40) - 1
+    )
+    network = Contraction(42, steps_of(operations), memory_bytes=GIB)
+    assert network.rehearse_amplitude().width <= 42
+
+
+def test_too_many_operations_are_refused_before_they_are_read(monkeypatch):
+    monkeypatch.setattr(contraction, "STEPS_MAX", 600)
+    monkeypatch.setattr(simulation, "PATIENT_TRIAL_BOND", 2)
+    circuit = Circuit(tuple(range(50)), scrambled(3, 50, 700))
+    with pytest.raises(LimitError, match=f"{NO_PATH} .*width .* operations, more than the 600"):
+        simulate(circuit, shots=1, limits=Limits(memory_bytes=GIB, seconds=60.0))
+
+
+def test_progress_never_falls_when_a_contraction_follows_a_trial():
+    shares: list[float] = []
+    circuit = Circuit(tuple(range(40)), scrambled(3, 40, 150))
+    limits = Limits(memory_bytes=GIB, seconds=0.01)  # no matrix product state, and a refusal
+    with pytest.raises(LimitError, match=f"{NO_PATH}|{TOO_LONG}"):
+        simulate(circuit, shots=1, limits=limits, report=shares.append)
+    assert len(shares) > 2
+    assert shares == sorted(shares)

@@ -14,7 +14,7 @@ from openbraket.circuits.gates import GATES, GATES_BY_CODE
 from openbraket.circuits.steps import steps_of
 from openbraket.simulators.statevector import StateVector
 from openbraket.simulators.statevector.exact import exact_values
-from openbraket.simulators.tensornetwork import Limits, planning, simulate
+from openbraket.simulators.tensornetwork import Limits, placing, planning, simulate
 from openbraket.simulators.tensornetwork.diagonals import carry, site_operators
 from openbraket.simulators.tensornetwork.mps import (
     SAMPLING_WEIGHT,
@@ -250,6 +250,40 @@ def test_bonds_are_never_wider_than_predicted(seed, qubit_count, span):
     for bond, limit in zip(state.bonds, prediction.bonds, strict=True):
         # Rounding may add singular values of 10^-8.
         assert bond <= 1.1 * limit + 2
+
+
+def test_dense_blocks_of_diagonals_are_applied_in_parts(monkeypatch):
+    operations = Operations()
+    generator = np.random.default_rng(12)
+    for qubit in range(9):
+        operations.append(GATES["U"].code, (qubit,), generator.uniform(0, 6, 3))
+    for a in range(9):
+        for b in range(a):
+            operations.append(GATES["cphaseshift"].code, (a, b), (generator.uniform(0, 6),))
+    wanted = dense(9, operations).amplitudes()
+    for numbers_max in (1 << 24, 64):
+        monkeypatch.setattr(placing, "_BLOCK_NUMBERS_MAX", numbers_max)
+        placed = place(operators_of(steps_of(operations)), range(9))
+        assert any(operator.tensors for operator in placed) == (numbers_max > 64)
+        state = run(operations, range(9), Truncation(weight=VALUE_WEIGHT))
+        assert np.abs(amplitudes_of(state, range(9)) - wanted).max() < VALUE_ERROR_MAX
+
+
+def test_hundreds_of_entangled_qubits_are_predicted_without_overflow():
+    generator, operations = np.random.default_rng(13), Operations()
+    for layer in range(4):
+        for qubit in range(400):
+            operations.append(GATES["rx"].code, (qubit,), (0.1 + layer,))
+        for pair in generator.permutation(400).reshape(-1, 2).tolist():
+            operations.append(GATES["cz"].code, pair)
+    operators = operators_of(steps_of(operations))
+    order, width = first_order(400, pairs_of(operators))
+    improved = improved_order(order, pairs_of(operators), trials=50)
+    prediction = predict(place(operators, range(400)), 400, shots=1)
+    assert width > 50
+    assert sorted(improved) == list(range(400))
+    assert prediction.width == 200
+    assert math.isfinite(prediction.seconds)
 
 
 def test_prediction_is_exact_for_brickwork():

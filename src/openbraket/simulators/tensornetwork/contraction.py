@@ -19,6 +19,7 @@ from openbraket.circuits.clifford import controlled_matrix
 from openbraket.circuits.steps import Step, operations_of, steps_of
 from openbraket.simulators.observables import basis_of
 from openbraket.simulators.powers import resolve_powers
+from openbraket.simulators.tensornetwork.operators import DENSE_QUBITS_MAX, controls_of
 from openbraket.simulators.tensornetwork.rehearsal import COMPLEX_BYTES, FLOPS_PER_S, Prediction
 from openbraket.simulators.values import Complexes, Value
 
@@ -35,8 +36,16 @@ _HOPELESS: Final = 1e4
 OPEN_QUBITS_MAX: Final = 10
 # A tensor of 2^60 numbers fits nowhere, in however many slices.
 _WIDTH_VIABLE: Final = 60.0
-# Overhead of one contraction of small tensors.
-_CONTRACTION_S: Final = 5e-3
+# Operations of one network: a millisecond each before its path is known.
+STEPS_MAX: Final = 10_000
+# Gates on so many qubits are one tensor, whatever their controls.
+_SMALL_QUBITS: Final = 3
+_FLIP: Final = np.array([[0, 1], [1, 0]], dtype=np.complex128)
+# Predictions beyond these, which fit no floating-point number when multiplied, say no more.
+_WIDTH_MAX: Final = 900.0
+_EXPONENT_MAX: Final = 290
+# Overhead of one contraction: simplification and a path, measured on 300 to 400 gates.
+_CONTRACTION_S: Final = 2e-2
 
 NO_PATH: Final = "No viable contraction path found"
 TOO_LONG: Final = "Predicted runtime based on best contraction path found exceeds TN1 limit"
@@ -57,7 +66,7 @@ class Contraction:
         seed: Of the search for paths.
 
     Raises:
-        LimitError: If a gate has more than three targets besides its controls.
+        LimitError: If a gate has more than eight targets besides its controls.
     """
 
     def __init__(
@@ -73,15 +82,35 @@ class Contraction:
         self._circuit: qtn.Circuit = qtn.Circuit(qubit_count)
         operations = resolve_powers(operations_of(steps, range(qubit_count)))
         for step in steps_of(operations):
+            self._add(step)
+
+    def _add(self, step: Step) -> None:
+        """Add a step: as one tensor where it is small, else with a bond through its controls.
+
+        Raises:
+            LimitError: If it acts on more than 8 qubits besides its controls.
+        """
+        targets = step.targets
+        if not targets:
+            return  # a global phase, which the reductions have taken out
+        if len(targets) <= _SMALL_QUBITS:
             matrix = controlled_matrix(step)
-            if matrix is None:
-                raise LimitError(
-                    f"A gate acts on {len(step.targets)} qubits without known structure; at most 3 "
-                    "are allowed besides controls in a contraction."
-                )
-            if step.targets:
-                raw = np.array(matrix, dtype=np.complex128)
-                self._circuit.apply_gate_raw(raw, step.targets)
+            if matrix is not None:
+                self._circuit.apply_gate_raw(np.array(matrix, dtype=np.complex128), targets)
+                return
+        bits, inner = controls_of(step)
+        controls, others = targets[: len(bits)], targets[len(bits) :]
+        if len(others) > DENSE_QUBITS_MAX:
+            raise LimitError(
+                f"A gate acts on {len(others)} qubits without known structure; at most "
+                f"{DENSE_QUBITS_MAX} are allowed besides controls in a contraction."
+            )
+        flipped = [control for control, bit in zip(controls, bits, strict=True) if not bit]
+        for control in flipped:
+            self._circuit.apply_gate_raw(_FLIP, (control,))
+        self._circuit.apply_gate_raw(inner, others, controls=controls or None)
+        for control in flipped:
+            self._circuit.apply_gate_raw(_FLIP, (control,))
 
     def search(self) -> None:
         """Look harder for paths from now on, and slice what is too wide."""
@@ -104,18 +133,35 @@ class Contraction:
         found = self._circuit.amplitude_rehearse("0" * self._qubit_count, optimize=self._optimizer)
         return _summed([found["tree"]], 1)
 
-    def rehearse_samples(self, shots: int) -> Prediction:
-        """Return what drawing samples needs."""
+    def rehearse_samples(self, shots: int, *, seconds_max: float = math.inf) -> Prediction:
+        """Return what drawing samples needs.
+
+        Args:
+            shots: Number of samples.
+            seconds_max: Where a group of qubits takes hopelessly longer, the rest is not looked at.
+        """
         from cotengra.contract import default_implementation
 
-        # Outcomes are stood for by random vectors, which cotengra folds in lazily. autoray 0.8.4,
-        # which PennyLane asks for, then takes numpy's functions for the lazy ones once numpy's
-        # have been used in the process; these do not pass by its namespaces.
-        with default_implementation("cotengra"):
-            found = self._circuit.sample_rehearse(
-                group_size=_GROUP_QUBITS, optimize=self._optimizer, progbar=False
-            )
-        return _summed([info["tree"] for info in found.values()], shots)
+        order = self._circuit.calc_qubit_ordering()
+        fixed: dict[int, str] = {}
+        trees: list[Any] = []
+        for start in range(0, len(order), _GROUP_QUBITS):
+            where = tuple(sorted(order[start : start + _GROUP_QUBITS]))
+            # Outcomes are stood for by random vectors (r), which cotengra folds in lazily. autoray
+            # 0.8.4, which PennyLane asks for, then takes numpy's functions for the lazy ones once
+            # numpy's have been used in the process; these do not pass by its namespaces.
+            with default_implementation("cotengra"):
+                found = self._circuit.compute_marginal_rehearse(
+                    where=where, fix=fixed, optimize=self._optimizer
+                )
+            trees.append(found["tree"])
+            own = _summed(trees[-1:], shots)
+            if own.width > _WIDTH_VIABLE or own.seconds > _HOPELESS * seconds_max:
+                break
+            fixed |= dict.fromkeys(where, "r")
+            if self._report is not None:
+                self._report(0.0)  # whoever ends the work by an exception may do so
+        return _summed(trees, shots)
 
     def rehearse_values(self, result_types: Sequence[ResultType]) -> Prediction:
         """Return what exact values of result types need."""
@@ -217,8 +263,11 @@ class Contraction:
 def _summed(trees: Sequence[Any], times: int) -> Prediction:
     """Return what contractions along these paths need together."""
     width = max((math.log2(max(1, tree.max_size())) for tree in trees), default=0.0)
+    width = min(width, _WIDTH_MAX)
     # A complex multiplication and addition are eight real operations.
-    flops = 8.0 * times * sum(float(tree.contraction_cost()) for tree in trees)
+    flops = (
+        8.0 * times * sum(float(min(tree.contraction_cost(), 10**_EXPONENT_MAX)) for tree in trees)
+    )
     memory = COMPLEX_BYTES * 4.0 * 2.0**width
     seconds = flops / FLOPS_PER_S + _CONTRACTION_S * times * len(trees)
     return Prediction(width, flops, memory, seconds)
@@ -251,7 +300,7 @@ def rehearse(
         least = network.rehearse_amplitude()
         if least.width > _WIDTH_VIABLE or least.seconds > seconds_max:
             return least
-        return network.rehearse_samples(shots)
+        return network.rehearse_samples(shots, seconds_max=seconds_max)
 
     prediction = predict()
     is_long = prediction.seconds > _QUICK_S * max(1, shots)

@@ -9,6 +9,7 @@ image after m, which is what `ordering.cut_widths` counts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,8 @@ from openbraket.simulators.tensornetwork.operators import Complexes
 
 # Sites that are tried as the common meeting place.
 _MEETINGS_MAX: Final = 64
+# 8^300 · 2^12 is still a floating-point number; wider cuts are all alike.
+WIDTH_MAX: Final = 300
 
 Pair = tuple[int, int]
 
@@ -39,7 +42,13 @@ class Carried:
     @property
     def work(self) -> float:
         """Σ 8^k over the cuts."""
-        return sum(8.0 ** len(carried) for carried in self.bits)
+        return sum(8.0 ** min(len(carried), WIDTH_MAX) for carried in self.bits)
+
+    @property
+    def tensor_numbers(self) -> int:
+        """Complex numbers of all tensors of `site_operators`."""
+        cuts = [0, *map(len, self.bits), 0]
+        return sum(2 << (a + b) for a, b in pairwise(cuts))
 
 
 def carry(pairs: Sequence[Pair]) -> Carried:

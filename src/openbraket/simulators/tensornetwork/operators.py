@@ -197,15 +197,28 @@ class _Gatherer:
                 self.out.append(Diagonal({pair: self._edges.pop(pair) for pair in own}))
 
 
-@lru_cache(maxsize=8192)
-def _form(
+def controls_of(step: Step) -> tuple[list[int], Complexes]:
+    """Return what the controls of a step must be, those of a `cnot` and its like too, and the rest.
+
+    Args:
+        step: Without a power.
+
+    Returns:
+        The bit of each control; the controls are the first targets. And the matrix on the other
+        targets, of which there is one at least unless the step has none at all.
+    """
+    return _controls_and_matrix(
+        step.code, step.parameters, step.control_count, step.control_value, len(step.targets)
+    )
+
+
+def _controls_and_matrix(
     code: int,
     parameters: tuple[float, ...],
     control_count: int,
     control_value: int,
     target_count: int,
-) -> _Form:
-    """Return the form of a step, all but its targets."""
+) -> tuple[list[int], Complexes]:
     controls = [control_value >> (control_count - 1 - k) & 1 for k in range(control_count)]
     if code == UNITARY_CODE:
         matrix = np.array(parameters).view(np.complex128)
@@ -215,12 +228,27 @@ def _form(
             own_count, code = CONTROLLED[code]
             controls += [1] * own_count
         matrix = np.array(GATES_BY_CODE[code].matrix(*parameters), dtype=np.complex128)
-    if len(matrix) == 1:
-        if not controls:
-            return _Form("phase", matrix[0, 0] * _IDENTITY)
+    if len(matrix) == 1 and controls:
         # A controlled global phase is a phase on the last control.
         value, phase = controls.pop(), matrix[0, 0]
         matrix = np.diag([1, phase] if value else [phase, 1]).astype(np.complex128)
+    return controls, matrix
+
+
+@lru_cache(maxsize=8192)
+def _form(
+    code: int,
+    parameters: tuple[float, ...],
+    control_count: int,
+    control_value: int,
+    target_count: int,
+) -> _Form:
+    """Return the form of a step, all but its targets."""
+    controls, matrix = _controls_and_matrix(
+        code, parameters, control_count, control_value, target_count
+    )
+    if not target_count:
+        return _Form("phase", matrix[0, 0] * _IDENTITY)
     is_diagonal = not np.any(matrix[~np.eye(len(matrix), dtype=np.bool_)])
     if target_count == 1:
         return _Form("one", matrix, is_diagonal)

@@ -17,6 +17,7 @@ from typing import Final
 
 import numpy as np
 
+from openbraket.simulators.tensornetwork.diagonals import WIDTH_MAX
 from openbraket.simulators.tensornetwork.operators import Diagonal, Local, Operator
 
 _REPORT_EVERY: Final = 4096
@@ -56,7 +57,7 @@ def first_order(qubit_count: int, pairs: Pairs) -> tuple[list[int], int]:
     candidates = [list(range(qubit_count))]
     if max(cut_widths(candidates[0], neighbours), default=0) > 1:
         candidates.append(_fiedler_order(qubit_count, pairs))
-    order = min(candidates, key=lambda one: sum(8.0**w for w in cut_widths(one, neighbours)))
+    order = min(candidates, key=lambda one: _work(cut_widths(one, neighbours)))
     return order, max(cut_widths(order, neighbours), default=0)
 
 
@@ -78,6 +79,10 @@ def improved_order(
     Cost: some microseconds for each trial.
     """
     return _anneal(order, _neighbours(len(order), pairs), trials, report)
+
+
+def _work(widths: Sequence[int]) -> float:
+    return sum(8.0 ** min(width, WIDTH_MAX) for width in widths)
 
 
 def _neighbours(qubit_count: int, pairs: Pairs) -> list[int]:
@@ -143,7 +148,7 @@ def _anneal(
     count = len(order)
     chance = random.Random(_SEED)  # noqa: S311  (a search, reproducible)
     widths = cut_widths(order, neighbours)
-    powers = [8.0**k for k in range(count + 1)]
+    powers = [8.0 ** min(k, WIDTH_MAX) for k in range(count + 1)]
     work = sum(powers[w] for w in widths)
     best, best_work = list(order), work
     for trial in range(trials):

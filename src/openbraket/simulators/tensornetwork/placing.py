@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from openbraket.simulators.tensornetwork.diagonals import carry, site_operators
 from openbraket.simulators.tensornetwork.operators import (
@@ -13,6 +14,9 @@ from openbraket.simulators.tensornetwork.operators import (
     Products,
     fan,
 )
+
+# Complex numbers of a block of diagonals as one operator: 256 MiB; more is applied in parts.
+_BLOCK_NUMBERS_MAX: Final = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,8 @@ def _place_diagonal(block: Diagonal, position: Sequence[int]) -> list[Placed]:
     if len(stars) == 1 or all(high == low + 1 for low, high in pairs):
         return stars
     carried = carry(list(pairs))
+    if carried.tensor_numbers > _BLOCK_NUMBERS_MAX:
+        return stars
     first, last = stars[0].sites[0], max(star.sites[-1] for star in stars)
     tensors = tuple(site_operators(pairs, carried))
     return [Placed(tuple(range(first, last + 1)), None, tensors=tensors, parts=tuple(stars))]

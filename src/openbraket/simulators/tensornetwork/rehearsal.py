@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from openbraket.simulators.tensornetwork.diagonals import WIDTH_MAX
 from openbraket.simulators.tensornetwork.placing import Placed
 
 # Floating-point operations per cubed bond dimension of one decomposition, and how many a core does
@@ -61,8 +62,8 @@ def predict(
         shots: Number of shots; 0 means values.
         max_bond: Where bonds are cut off; None means never.
     """
-    # Bond c is between sites c - 1 and c; 2^1000 is as good as infinite.
-    caps = [2.0 ** min(c, qubit_count - c, 1000) for c in range(qubit_count + 1)]
+    # Bond c is between sites c - 1 and c; 2^300 is as good as infinite, and its cube a number.
+    caps = [2.0 ** min(c, qubit_count - c, WIDTH_MAX) for c in range(qubit_count + 1)]
     if max_bond is not None:
         caps = [min(cap, float(max_bond)) for cap in caps]
     bonds = [1.0] * (qubit_count + 1)

@@ -93,6 +93,8 @@ def simulate(
         raise ProgramError("The program uses no qubits; at least 1 is needed")
     if shots == 0 and not circuit.result_types:
         raise ProgramError("Result types must be specified in the IR when shots=0")
+    if report is not None:
+        report = _rising(report)
     needs_all = any(result.kind == "state_vector" for result in circuit.result_types)
     if needs_all or not is_reducible(circuit, shots=shots):
         return _as_a_whole(circuit, shots, thread_count, seed, report, precision)
@@ -231,24 +233,17 @@ class _Engines:
             raise
 
     def _contraction(self, part: Part, choice: Choice, report: Report | None) -> PartState:
-        predicted = choice.prediction
-        if not contraction.is_available():
-            raise LimitError(
-                f"{contraction.NO_PATH} (matrix product state: predicted {predicted}; "
-                "general contraction needs `pip install openbraket[tn]`)."
-            )
-        limits = self.planned.limits
-        network = contraction.Contraction(
-            part.qubit_count, part.steps, memory_bytes=limits.memory_bytes
-        )
-        network.watch(report)
-        if not self.planned.shots:
-            return _Rehearsed(network, limits)
+        planned = self.planned
+        limits = planned.limits
         try:
+            network = _network(part, choice, limits)
+            network.watch(report)
+            if not planned.shots:
+                return _Rehearsed(network, limits)
             contraction.rehearse(
                 network,
                 (),
-                shots=self.planned.shots,
+                shots=planned.shots,
                 seconds_max=limits.seconds,
                 memory_bytes=limits.memory_bytes,
             )
@@ -258,6 +253,28 @@ class _Engines:
                 raise
             return LineState(state, choice.position, _share(report, _APPLYING, 1.0))
         return network
+
+
+def _network(part: Part, choice: Choice, limits: Limits) -> contraction.Contraction:
+    """Return the network of a part whose matrix product state is too wide.
+
+    Raises:
+        LimitError: If quimb is not installed, or would read so many operations for too long.
+    """
+    reason = ""
+    if not contraction.is_available():
+        reason = "general contraction needs `pip install openbraket[tn]`"
+    elif len(part.steps) > contraction.STEPS_MAX:
+        reason = (
+            f"{len(part.steps):,} operations, more than the {contraction.STEPS_MAX:,} that a "
+            "contraction takes"
+        )
+    if reason:
+        raise LimitError(
+            f"{contraction.NO_PATH} (matrix product state: predicted {choice.prediction}; "
+            f"{reason})."
+        )
+    return contraction.Contraction(part.qubit_count, part.steps, memory_bytes=limits.memory_bytes)
 
 
 def run_line(
@@ -331,6 +348,18 @@ class _Rehearsed:
             memory_bytes=self._limits.memory_bytes,
         )
         return self._network.values(result_types)
+
+
+def _rising(report: Report) -> Report:
+    """Return a report that never falls: what is tried and given up was work done nevertheless."""
+    highest = 0.0
+
+    def rise(fraction: float) -> None:
+        nonlocal highest
+        highest = max(highest, fraction)
+        report(highest)
+
+    return rise
 
 
 def _share(report: Report | None, start: float, stop: float) -> Report | None:
