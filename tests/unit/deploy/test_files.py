@@ -1,11 +1,13 @@
 """The deployment files say what `openbraket serve` and Ray understand, and agree."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 import typer
 import yaml
+from sqlalchemy import make_url
 
 from openbraket.cli.main import app
 
@@ -24,11 +26,20 @@ def manifests():
     return {document["kind"]: document for document in documents}
 
 
+@pytest.fixture(scope="module")
+def stores():
+    return yaml.safe_load((DEPLOY / "compose.stores.yaml").read_text())
+
+
 def parse(arguments):
     """Have the command's own parser read arguments, without running anything."""
     name, *options = arguments
     command = typer.main.get_command(app).commands[name]
     return command.make_context(name, options).params
+
+
+def extras():
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 def server(manifests):
@@ -53,6 +64,26 @@ def test_the_server_finds_the_head(compose, manifests):
     assert executor == f"ray://{cluster['metadata']['name']}-head-svc:10001"
     head = cluster["spec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
     assert 10001 in [port["containerPort"] for port in head["ports"]]
+
+
+def test_stores_are_added_to_the_same_server(compose, stores):
+    server = stores["services"]["server"]
+    settings, before = parse(server["command"]), parse(compose["services"]["server"]["command"])
+    assert settings.pop("s3_endpoint") == "http://store:7070"
+    before.pop("s3_endpoint")
+    assert settings == before
+    assert set(server["depends_on"]) <= set(compose["services"]) | set(stores["services"])
+    address = make_url(
+        re.sub(r"[$]{.*?}", "password", server["environment"]["OPENBRAKET_DATABASE"])
+    )
+    database = stores["services"][address.host]["environment"]
+    assert (address.username, address.database) == (
+        database["POSTGRES_USER"],
+        database["POSTGRES_DB"],
+    )
+    assert set(server["build"]["args"]["EXTRAS"].split(",")) <= set(extras())
+    for service in stores["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
 
 
 def test_nothing_runs_as_root_and_only_the_server_is_published(compose, manifests):
