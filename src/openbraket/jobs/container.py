@@ -89,7 +89,7 @@ def run_arguments(
     if who and Path(engine).name == "podman":
         who = ["--userns", "keep-id"]
     hosts = [
-        f"--add-host={name}:{places.loopback_address(spec, peer)}"
+        f"--add-host={name}:{places.address(spec, peer)}"
         for peer, name in enumerate(seen.hosts, start=1)
     ]
     memory = str(spec.limits.memory_bytes)

@@ -8,7 +8,8 @@ import contextlib
 import json
 import os
 import stat
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from openbraket.jobs.spec import JobSpec
@@ -108,6 +109,26 @@ class InstanceDirectory:
         aside = self.path / "state.json.new"
         aside.write_text(json.dumps(asdict(state)))
         aside.replace(self.state_path)
+
+    def write_ended(self, reason: str, message: str) -> None:
+        """Write that an instance has ended whose supervisor cannot say it any more.
+
+        Args:
+            reason: As in `InstanceState`.
+            message: The reason as a sentence.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        now = time.time()
+        try:
+            known = self.state() or InstanceState(STARTING, 0, 0, now)
+        except (ValueError, TypeError):
+            known = InstanceState(STARTING, 0, 0, now)
+        if known.phase != ENDED:
+            self.write_state(
+                replace(known, phase=ENDED, ended_at=now, reason=reason, message=message)
+            )
 
     def request_stop(self) -> None:
         """Ask the supervisor to kill its processes; returns at once."""

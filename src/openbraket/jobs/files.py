@@ -17,6 +17,8 @@ from typing import BinaryIO
 
 # Folders within folders that are looked into; each level holds a descriptor.
 DEPTH_MAX = 100
+# Files of one job that are looked at where they are copied elsewhere.
+FILE_COUNT_MAX = 100_000
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -111,6 +113,37 @@ def _is_own(status: os.stat_result, owner: int) -> bool:
     if status.st_uid == owner:
         return True
     return owner == os.geteuid() and status.st_nlink == 1
+
+
+@contextlib.contextmanager
+def open_below(folder: Path, name: str) -> Iterator[BinaryIO]:
+    """Open a regular file below a folder, following no link on the way.
+
+    Args:
+        folder: One that a job can write to.
+        name: Path relative to it, as `walk` gives it.
+
+    Yields:
+        The file, to be read.
+
+    Raises:
+        OSError: There is no such file, or no regular one.
+    """
+    descriptor = os.open(folder, _FOLDER_FLAGS)
+    try:
+        *folders, last = name.split("/")
+        for part in folders:
+            inner = os.open(part, _FOLDER_FLAGS, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        opened = os.open(last, _FILE_FLAGS, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(f"{name} is no regular file")
+    with os.fdopen(opened, "rb") as file:
+        yield file
 
 
 def remove_tree(folder: Path) -> None:

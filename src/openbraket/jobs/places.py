@@ -23,7 +23,7 @@ _FOLDERS = (
 )  # fmt: skip
 
 
-def loopback_address(spec: JobSpec, number: int) -> str:
+def address(spec: JobSpec, number: int) -> str:
     """Return the address at which an instance is found by its peers.
 
     Args:
@@ -31,9 +31,11 @@ def loopback_address(spec: JobSpec, number: int) -> str:
         number: The instance, from 1.
 
     Returns:
-        One of the machine's own, 127.x.y.number; x and y follow from the job, so that instances of
-        different jobs can bind the same port.
+        Where all instances are on one machine, one of its own, 127.x.y.number; x and y follow from
+        the job, so that instances of different jobs can bind the same port.
     """
+    if spec.addresses:
+        return spec.addresses[number - 1]
     digest = hashlib.sha256(spec.job_id.encode()).digest()
     return f"127.{1 + digest[0] % 254}.{digest[1]}.{number}"
 
@@ -71,7 +73,7 @@ def open_places(directory: JobDirectory, spec: JobSpec, number: int) -> Places:
         checkpoints=str(directory.checkpoints),
         home=str(instance.home),
         tmp=str(instance.tmp),
-        hosts=tuple(loopback_address(spec, peer + 1) for peer in range(spec.instance_count)),
+        hosts=tuple(address(spec, peer + 1) for peer in range(spec.instance_count)),
     )
 
 
@@ -207,7 +209,7 @@ def _system_files(folder: Path, spec: JobSpec, homes: list[str], user_id: int | 
     """Write a job's own versions of files in `/etc`, where the machine has them."""
     added = {
         "/etc/hosts": "".join(
-            f"{loopback_address(spec, number)} {name}\n"
+            f"{address(spec, number)} {name}\n"
             for number, name in enumerate(host_names(spec), start=1)
         )
     }

@@ -85,7 +85,8 @@ def start_supervisor(directory: JobDirectory, number: int, launcher: str) -> Non
     Args:
         directory: The attempt's, prepared and staged.
         number: The instance, from 1.
-        launcher: Name of the runtime.
+        launcher: Name of the runtime; behind it the id of this process where the supervisor is to
+            end with the thread that calls this.
 
     Raises:
         OSError: If no process can be started, or it cannot be recorded.

@@ -76,6 +76,8 @@ class JobSpec:
         python: The base interpreter; None for the supervisor's own.
         install_requirements: Whether `requirements.txt` files in the script are installed; where
             not, a job that has one fails.
+        addresses: At which the instances reach each other, the first one's first; empty where all
+            are on one machine, each with a loopback address.
         private_view: Whether processes get their own view of files and processes where the machine
             allows it; without one they can read what the server's user can.
     """
@@ -103,6 +105,7 @@ class JobSpec:
     limits: Limits = field(default_factory=Limits)
     python: str | None = None
     install_requirements: bool = True
+    addresses: tuple[str, ...] = ()
     private_view: bool = True
     user_ids: tuple[int, int] | None = None
 
@@ -126,6 +129,7 @@ class JobSpec:
         try:
             members: dict[str, Any] = json.loads(text)
             members["channels"] = tuple(Channel(**channel) for channel in members["channels"])
+            members["addresses"] = tuple(members.get("addresses", ()))
             members["limits"] = Limits(**members["limits"])
             if members.get("user_ids") is not None:
                 first, last = members["user_ids"]

@@ -41,7 +41,7 @@ class Supervisor:
         Args:
             directory: The attempt's, prepared and staged.
             number: The instance, from 1.
-            runtime: `process` or `container`.
+            runtime: `process`, `container` or `node`.
 
         Raises:
             OSError: If the directory cannot be used.
@@ -135,10 +135,15 @@ def main(path: str, number: int) -> None:
         path: The attempt's directory.
         number: The instance, from 1.
     """
-    runtime = sys.stdin.readline().strip()
+    runtime, _, parent = sys.stdin.readline().strip().partition(" ")
     if not runtime:
         return
     sys.stdin.close()
+    if parent:
+        # On a node of a cluster nobody would find it again without the process that started it.
+        ns.die_with_parent()
+        if os.getppid() != int(parent):
+            return
     directory = JobDirectory(Path(path).absolute())
     os.chdir("/")
     with contextlib.suppress(OSError):

@@ -5,7 +5,7 @@ import pytest
 
 from openbraket.jobs.container import container_places, run_arguments
 from openbraket.jobs.directory import JobDirectory
-from openbraket.jobs.places import loopback_address, private_places
+from openbraket.jobs.places import address, private_places
 from openbraket.jobs.runtime import RUNTIMES, available, create
 from openbraket.jobs.spec import Channel, JobSpec
 from openbraket.jobs.variables import (
@@ -87,7 +87,7 @@ def test_what_the_kernel_does_not_take_is_left_out(value):
 
 def test_addresses_differ_by_job_and_instance():
     other = dataclasses.replace(SPEC, job_id="another")
-    addresses = {loopback_address(spec, number) for spec in (SPEC, other) for number in (1, 2)}
+    addresses = {address(spec, number) for spec in (SPEC, other) for number in (1, 2)}
     assert len(addresses) == 4
     assert all(address.startswith("127.") for address in addresses)
 
@@ -126,7 +126,7 @@ def test_container_command_has_the_contract_the_limits_and_no_secret(tmp_path):
         "/usr/bin/docker run --name openbraket-an-id-3-algo-2 --label openbraket.job=an-id",
         f"--memory {SPEC.limits.memory_bytes} --memory-swap {SPEC.limits.memory_bytes}",
         f"--pids-limit {SPEC.limits.process_count}",
-        f"--add-host=algo-1:{loopback_address(SPEC, 1)}",
+        f"--add-host=algo-1:{address(SPEC, 1)}",
         f"--volume {ml}:/opt/ml --volume {ml}:/opt/braket",
         f"--volume {directory.checkpoints}:{SPEC.checkpoint_path}",
         "--env AMZN_BRAKET_JOB_TOKEN",
