@@ -88,6 +88,20 @@ class RayNodes:
         node.kill_all_processes(check_alive=False, allow_graceful=False)
         self._cluster.worker_nodes.discard(node)
 
+    def held_groups(self):
+        """Return the placement groups that are there."""
+        table = self._cluster.global_state.placement_group_table()
+        return [entry for entry in table.values() if entry["state"] != "REMOVED"]
+
+    def nodes_of_groups(self):
+        """Return the ids of the nodes on which placement groups have places."""
+        return {
+            node_id
+            for entry in self.held_groups()
+            for node_id in entry["bundles_to_node_id"].values()
+            if node_id
+        }
+
     def close(self):
         self._cluster.shutdown()
 

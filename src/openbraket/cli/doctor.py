@@ -124,7 +124,8 @@ def kernels_check() -> Check:
 
 def memory_check() -> Check:
     """Return how much simulations may use."""
-    from openbraket.server.settings import cpu_count, memory_bytes_available
+    from openbraket.base.machine import memory_bytes_available
+    from openbraket.server.settings import cpu_count
 
     memory = memory_bytes_available()
     # A state vector of n qubits has 2ⁿ amplitudes of 16 bytes.

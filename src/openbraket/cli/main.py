@@ -52,6 +52,12 @@ def _check_executor(value: str) -> str:
     return value
 
 
+def _check_url(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^\s/:@]+(:[0-9]{1,5})?/?", value):
+        raise typer.BadParameter(f"'{value}' is not of the form http://HOST:PORT")
+    return value.rstrip("/")
+
+
 def _check_resources(value: list[str] | None) -> list[str] | None:
     from openbraket.server.executors import parse_resources
 
@@ -118,6 +124,12 @@ class JobRuntime(StrEnum):
 
     PROCESS = "process"
     CONTAINER = "container"
+    RAY = "ray"
+
+
+def default_job_runtime(executor: str) -> JobRuntime:
+    """Return where hybrid jobs run whose runtime the operator did not choose."""
+    return JobRuntime.PROCESS if executor == "local" else JobRuntime.RAY
 
 
 class LogLevel(StrEnum):
@@ -237,9 +249,20 @@ def serve(
         ),
     ] = PhaseSign.DOCUMENTED,
     job_runtime: Annotated[
-        JobRuntime,
-        typer.Option(help="Hybrid jobs: in processes on this machine, or by Docker or Podman."),
-    ] = JobRuntime.PROCESS,
+        JobRuntime | None,
+        typer.Option(
+            help="Hybrid jobs: in processes on this machine, by Docker or Podman, or on the nodes "
+            "of --executor, which is the default where that is a Ray cluster."
+        ),
+    ] = None,
+    job_endpoint: Annotated[
+        str,
+        typer.Option(
+            callback=_check_url,
+            help="Where hybrid jobs on other machines reach this service, http://HOST:PORT; "
+            "by default the address that it listens on.",
+        ),
+    ] = "",
     job_instances: Annotated[
         int | None,
         typer.Option(
@@ -326,11 +349,12 @@ def serve(
     """
     # Start-up makes objects that stay; collecting among them costs a tenth of its time.
     gc.disable()
+    from openbraket.base.machine import memory_bytes_available
     from openbraket.server.executors import parse_resources
     from openbraket.server.log_format import set_up_log
     from openbraket.server.object_store import read_store_settings
     from openbraket.server.run import run
-    from openbraket.server.settings import Settings, cpu_count, memory_bytes_available
+    from openbraket.server.settings import Settings, cpu_count
 
     set_up_log(log_level.upper(), log_format.value)
     try:
@@ -358,7 +382,8 @@ def serve(
         kept_days=kept_days,
         analog_noise=analog_noise.value,
         phase_sign=phase_sign.value,
-        job_runtime=job_runtime.value,
+        job_runtime=(job_runtime or default_job_runtime(executor)).value,
+        job_endpoint_url=job_endpoint,
         job_instance_count_max=job_instances,
         job_memory_bytes_max=int(job_memory * 2**30) or None,
         job_disk_bytes_max=int(job_disk * 2**30),

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -25,7 +24,7 @@ from openbraket.engine.jobs.dispatcher import JobDispatcher
 from openbraket.engine.jobs.shared import SharedJobs
 from openbraket.engine.waiters import EndWaiters
 from openbraket.programs.ahs import AhsParameters
-from openbraket.server.executors import build_executor, extra_count
+from openbraket.server.executors import build_executor, build_job_runtime, extra_count
 from openbraket.server.gateway import BASE_HOSTS, Binding, Gateway
 from openbraket.server.jobs import build_jobs, instance_count, prepare_environment
 from openbraket.server.keys import KeyRing
@@ -225,7 +224,7 @@ def _engine(
     # Now, also where jobs are only run once this server leads.
     instance_count(settings)
 
-    def make_jobs(database: Database, door: Door) -> JobDispatcher:
+    def make_jobs(database: Database, door: Door, executor: Executor) -> JobDispatcher:
         return build_jobs(
             settings,
             database=database,
@@ -233,12 +232,15 @@ def _engine(
             dispatcher=door,
             catalogue=catalogue,
             endpoint_url=endpoint_url,
+            runtime=build_job_runtime(settings, executor),
             remote=remote,
         )
 
+    # A wrong choice is told now, and not when this server leads for the first time.
+    executor = _executor(settings)
     if not settings.database_url:
-        dispatcher = _dispatcher(settings, blobs, remote, database)
-        own_jobs = make_jobs(database, dispatcher)
+        dispatcher = _dispatcher(settings, blobs, remote, executor, database)
+        own_jobs = make_jobs(database, dispatcher, executor)
 
         async def start() -> None:
             await events.start(database)
@@ -258,11 +260,14 @@ def _engine(
         await jobs.stop(keeps_jobs=True)
         await events.stop()
 
-    # A wrong choice is told now, and not when this server leads for the first time.
-    _executor(settings)
-    make = partial(_dispatcher, settings, blobs, remote)
+    def make(guarded: Database, end_waiters: EndWaiters) -> Dispatcher:
+        nonlocal executor
+        executor = _executor(settings)
+        return _dispatcher(settings, blobs, remote, executor, guarded, end_waiters)
+
     shared = SharedDispatcher(database, make, on_lead=lead, on_leave=leave)
-    jobs = SharedJobs(lambda guarded: make_jobs(guarded, shared))
+    # Made after the dispatcher of the same time of leading.
+    jobs = SharedJobs(lambda guarded: make_jobs(guarded, shared, executor))
     return shared, jobs, shared.start
 
 
@@ -270,6 +275,7 @@ def _dispatcher(
     settings: Settings,
     blobs: LocalBlobs,
     remote: RemoteObjects | None,
+    executor: Executor,
     database: Database,
     end_waiters: EndWaiters | None = None,
 ) -> Dispatcher:
@@ -277,7 +283,7 @@ def _dispatcher(
     return Dispatcher(
         database,
         blobs,
-        _executor(settings),
+        executor,
         runners=RUNNERS,
         memory_bytes_max=settings.memory_bytes_max,
         thread_count_max=settings.worker_count,

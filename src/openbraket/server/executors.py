@@ -1,16 +1,27 @@
-"""Where quantum tasks run, by the operator's settings."""
+"""Where quantum tasks and hybrid jobs run, by the operator's settings."""
 
+import contextlib
 import importlib.util
 import math
+import re
+import secrets
 from collections.abc import Sequence
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
 
-from openbraket.base.errors import OpenBraketError
+from openbraket.base.errors import OpenBraketError, StoreError
 from openbraket.engine import room
 from openbraket.engine.executors.base import Executor
+from openbraket.jobs import runtime
+from openbraket.jobs.runtime import Runtime
 from openbraket.server.settings import Settings
 
+if TYPE_CHECKING:
+    from openbraket.engine.executors.ray.executor import RayExecutor
+
 LOCAL: Final = "local"
+# In the data directory: the service's name on Ray clusters.
+SERVICE_FILE: Final = "ray-service"
 
 
 class ExecutorError(OpenBraketError):
@@ -25,8 +36,11 @@ def build_executor(settings: Settings, *, preload: Sequence[str]) -> Executor:
         preload: Modules that workers find imported, by name.
 
     Raises:
-        ExecutorError: Ray is asked for and not installed.
+        ExecutorError: Ray is asked for and not installed, or for jobs alone.
+        StoreError: The data directory cannot be written to.
     """
+    if settings.executor == LOCAL and settings.job_runtime == "ray":
+        raise ExecutorError("--job-runtime ray needs --executor with the address of a Ray cluster")
     if settings.executor == LOCAL:
         from openbraket.engine.executors.local import LocalExecutor
 
@@ -46,7 +60,40 @@ def build_executor(settings: Settings, *, preload: Sequence[str]) -> Executor:
         blobs_root=settings.data_dir,
         preload=preload,
         resources=settings.ray_resources,
+        jobs_dir=settings.data_dir.resolve() / "jobs",
+        service=_service_name(settings.data_dir / SERVICE_FILE),
     )
+
+
+def build_job_runtime(settings: Settings, executor: Executor) -> Runtime:
+    """Return where the instances of hybrid jobs run.
+
+    Args:
+        settings: What the operator chose.
+        executor: Of quantum tasks; jobs on a cluster share its connection.
+    """
+    if settings.job_runtime != "ray":
+        return runtime.create(settings.job_runtime)
+    from openbraket.engine.executors.ray.job_runtime import RayRuntime
+
+    return RayRuntime(cast("RayExecutor", executor))
+
+
+def _service_name(path: Path) -> str:
+    """Return what this service is called on a cluster that it may share with others.
+
+    Raises:
+        StoreError: The name cannot be read or kept.
+    """
+    try:
+        with contextlib.suppress(FileExistsError), path.open("x") as file:
+            file.write(f"openbraket-{secrets.token_hex(8)}")
+        name = path.read_text().strip()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used: {error.strerror}.") from error
+    if not re.fullmatch(r"openbraket-[0-9a-f]{16}", name):
+        raise StoreError(f"{path} holds no name of a service; remove it while no job runs.")
+    return name
 
 
 def extra_count(settings: Settings) -> int:

@@ -1,8 +1,10 @@
 """Hybrid jobs of one server process, put together from the operator's settings."""
 
 import asyncio
+import contextlib
 import logging
 import os
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -16,13 +18,15 @@ from openbraket.devices import Catalogue
 from openbraket.engine.door import Door
 from openbraket.engine.jobs.dispatcher import JobDispatcher
 from openbraket.engine.jobs.settings import JobResources, JobSettings, instance_count_default
-from openbraket.jobs import environments, runtime
+from openbraket.jobs import environments
+from openbraket.jobs.runtime import Runtime
 from openbraket.server.settings import Settings, cpu_count
 from openbraket.services import pricing
 from openbraket.store.database import Database
 
 # The environment is prepared once the server answers, and beside nothing that is urgent.
 PREPARATION_DELAY_S: Final = 1.0
+NODE_BYTES_MAX: Final = 1 << 50
 
 _log = logging.getLogger("openbraket.server")
 
@@ -35,6 +39,7 @@ def build_jobs(
     dispatcher: Door,
     catalogue: Catalogue,
     endpoint_url: str,
+    runtime: Runtime,
     remote: RemoteObjects | None = None,
 ) -> JobDispatcher:
     """Return the dispatcher of hybrid jobs, not started yet.
@@ -46,6 +51,7 @@ def build_jobs(
         dispatcher: Of quantum tasks; cancels those of jobs.
         catalogue: The devices.
         endpoint_url: Where clients inside jobs reach this server.
+        runtime: Where instances run.
         remote: The store of all objects, where that is another one.
 
     Raises:
@@ -57,11 +63,13 @@ def build_jobs(
     resources = JobResources(
         database=database,
         blobs=blobs,
-        runtime=runtime.create(settings.job_runtime),
+        runtime=runtime,
         settings=JobSettings(
             data_dir=settings.data_dir.resolve(),
             instance_count_max=count,
-            memory_bytes_max=settings.job_memory_bytes_max or memory_bytes,
+            memory_bytes_max=settings.job_memory_bytes_max
+            # A node has its own; it takes the lesser.
+            or (memory_bytes if settings.job_runtime != "ray" else NODE_BYTES_MAX),
             disk_bytes_max=settings.job_disk_bytes_max,
             log_bytes_max=settings.job_log_bytes_max,
             inactivity_s=settings.job_inactivity_s,
@@ -69,7 +77,8 @@ def build_jobs(
             user_ids=settings.job_user_ids,
             ends_with_server=settings.ends_jobs_at_stop,
             environment=client_environment(
-                endpoint_url, store_url="" if remote is None else remote.endpoint_url
+                by_address(settings.job_endpoint_url) or endpoint_url,
+                store_url="" if remote is None else remote.endpoint_url,
             ),
         ),
         cancel_task=dispatcher.cancel,
@@ -122,6 +131,27 @@ def client_environment(endpoint_url: str, *, store_url: str = "") -> dict[str, s
         "NO_PROXY": hosts,
         "no_proxy": hosts,
     }
+
+
+def by_address(url: str) -> str:
+    """Return a URL with its host's address in place of its name, where it has no certificate.
+
+    Clients put the name of a bucket before a host's name, which then nobody knows; an address they
+    leave as it is.
+
+    Args:
+        url: As the operator gave it; one whose host is not known stays as it is.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        return url
+    with contextlib.suppress(OSError):
+        address = socket.getaddrinfo(parts.hostname, None, type=socket.SOCK_STREAM)[0][4][0]
+        host = f"[{address}]" if ":" in str(address) else str(address)
+        return parts._replace(
+            netloc=host if parts.port is None else f"{host}:{parts.port}"
+        ).geturl()
+    return url
 
 
 def reachable_url(host: str, port: int) -> str:

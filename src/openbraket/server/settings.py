@@ -10,7 +10,6 @@ from openbraket.jobs.users import USER_IDS_DEFAULT
 
 ACCOUNT_DEFAULT: Final = "000000000000"
 PORT_DEFAULT: Final = 4567
-_MEMORY_SHARE: Final = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,9 @@ class Settings:
         kept_days: Days after their end that records of tasks and jobs are kept; 0: for ever.
         phase_sign: Of the drive of analog devices: as `documented`, or as the `local_simulator` of
             Braket's SDK has it.
-        job_runtime: Where hybrid jobs run: `process` on this machine, or `container`.
+        job_runtime: Where hybrid jobs run: `process` on this machine, `container`, or `ray`, on the
+            nodes of the executor's cluster.
+        job_endpoint_url: Where hybrid jobs reach this service; "" for the address listened on.
         job_instance_count_max: Instances of all jobs that run side by side; 0 lets jobs wait, None
             goes by processors and memory.
         job_memory_bytes_max: What one instance may use, in bytes; None means `memory_bytes_max`.
@@ -98,7 +99,8 @@ class Settings:
     kept_days: int = 0
     analog_noise: Literal["device", "none"] = "device"
     phase_sign: Literal["documented", "local_simulator"] = "documented"
-    job_runtime: Literal["process", "container"] = "process"
+    job_runtime: Literal["process", "container", "ray"] = "process"
+    job_endpoint_url: str = ""
     job_instance_count_max: int | None = None
     job_memory_bytes_max: int | None = None
     job_disk_bytes_max: int = 30 << 30
@@ -115,14 +117,3 @@ class Settings:
 def cpu_count() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0))
-
-
-def memory_bytes_available() -> int:
-    """Return 85 % of the machine's memory, or of the control group's limit where that is less."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            total = min(total, int(Path(name).read_text().strip()))
-        except (OSError, ValueError):
-            continue
-    return int(total * _MEMORY_SHARE)

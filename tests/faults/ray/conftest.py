@@ -13,10 +13,11 @@ def anyio_backend():
 
 
 @pytest.fixture(scope="session")
-def nodes():
+def nodes(tmp_path_factory):
     """A cluster that every test leaves with nodes of 1 and 2 processors."""
-    from support.ray_cluster import RayNodes
+    from support.ray_cluster import ENVIRONMENT, RayNodes
 
+    ENVIRONMENT["OPENBRAKET_NODE_DIR"] = str(tmp_path_factory.mktemp("node"))
     cluster = RayNodes()
     cluster.add(1)
     cluster.add(2)

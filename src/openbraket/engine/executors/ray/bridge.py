@@ -6,12 +6,14 @@ It speaks over a stream socket in the frames of `executors.frames`:
 
     server → bridge   {"kind": "run", …} and the action, as `frames.pack_work` makes it
                       {"kind": "kill", "task_id": …, "attempt": 1}
+                      {"kind": "attend" | "stop_job", "path": …} for an attempt of a hybrid job
     bridge → server   {"kind": "capacity", …} whenever nodes have come or gone
                       {"kind": "stalled", "is_stalled": true} while an attempt has no place
                       {"kind": "progress" | "done" | "failed" | "lost", "task_id": …, "attempt": 1}
+                      {"kind": "job_over", "path": …}
                       {"kind": "died"} of a worker, {"kind": "warning", "text": …}
 
-The kernel kills it when the server ends; then Ray ends its workers.
+The kernel kills it when the server ends; then Ray ends its workers. Hybrid jobs go on.
 """
 
 import asyncio
@@ -34,6 +36,7 @@ from openbraket.base.work import Work
 from openbraket.blobs import Blob, LocalBlobs
 from openbraket.engine.executors import frames
 from openbraket.engine.executors.fork_server import die_with_parent
+from openbraket.engine.executors.ray.job_attempts import JobAttempts
 from openbraket.engine.executors.ray.nodes import GRACE_S, Nodes
 from openbraket.engine.executors.ray.pool import Need, Pool, StartError, Worker
 
@@ -66,7 +69,8 @@ def main(descriptor: int, settings_json: str) -> None:
 
     Args:
         descriptor: This side of the channel to the server.
-        settings_json: `server_pid`, `address`, `preload`, `blobs_root` and `resources`.
+        settings_json: `server_pid`, `address`, `preload`, `blobs_root`, `resources`, `jobs_dir` and
+            `service`.
     """
     settings = orjson.loads(settings_json)
     die_with_parent(settings["server_pid"])
@@ -76,7 +80,7 @@ def main(descriptor: int, settings_json: str) -> None:
     try:
         ray.init(
             address=settings["address"],
-            namespace="openbraket",
+            namespace=settings["service"],
             log_to_driver=False,
             configure_logging=False,
         )
@@ -127,6 +131,9 @@ class Bridge:
         self._nodes = Nodes(self._resources)
         self._capacity: Capacity | None = None
         self._pool = Pool(settings["preload"], lambda text: self._send(kind="warning", text=text))
+        self._jobs = JobAttempts(
+            Path(settings["jobs_dir"]), settings["service"], self._nodes, self._send
+        )
         self._runs: dict[Attempt, asyncio.Task[None]] = {}
         self._workers: dict[Attempt, Worker] = {}
         self._killed: set[Attempt] = set()
@@ -146,6 +153,7 @@ class Bridge:
             Exception: Whatever Ray raises when the cluster is gone.
         """
         loop = asyncio.get_running_loop()
+        self._spawn(self._jobs.sweep())
         while True:
             looking = loop.run_in_executor(self._looking, ray.nodes)
             found = await asyncio.wait_for(looking, HEAD_S_MAX)
@@ -161,10 +169,15 @@ class Bridge:
         stream = frames.FrameReader()
         while data := await reader.read(_READ_BYTES):
             for header, body in stream.feed(data):
-                if header.get("kind") == "kill":
-                    self._kill((header["task_id"], header["attempt"]))
-                else:
-                    self._begin(frames.unpack_work((header, body)))
+                match header.get("kind"):
+                    case "kill":
+                        self._kill((header["task_id"], header["attempt"]))
+                    case "attend":
+                        self._jobs.attend(header["path"])
+                    case "stop_job":
+                        self._jobs.stop(header["path"])
+                    case _:
+                        self._begin(frames.unpack_work((header, body)))
 
     def _begin(self, work: Work) -> None:
         attempt = (work.task_id, work.attempt)

@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
@@ -64,6 +65,8 @@ class RayExecutor:
         blobs_root: Directory of the contents, as given to `LocalBlobs`.
         preload: Modules that workers find imported, by name.
         resources: Further resources that the tasks of a device need, by its ARN and Ray's names.
+        jobs_dir: Where the directories of hybrid jobs lie.
+        service: Names this service on the cluster.
     """
 
     def __init__(
@@ -73,6 +76,8 @@ class RayExecutor:
         blobs_root: Path,
         preload: Sequence[str] = (),
         resources: Mapping[str, Mapping[str, float]] | None = None,
+        jobs_dir: Path = Path("jobs"),
+        service: str = "openbraket",
     ) -> None:
         self._settings = {
             "server_pid": os.getpid(),
@@ -80,6 +85,8 @@ class RayExecutor:
             "preload": list(preload),
             "blobs_root": str(blobs_root),
             "resources": resources or {},
+            "jobs_dir": str(jobs_dir),
+            "service": service,
         }
         self._runs: dict[tuple[str, int], _Run] = {}
         self._capacity: Capacity | None = None
@@ -92,6 +99,10 @@ class RayExecutor:
         self._restart_s = RESTART_S_FIRST
         self._restarting: asyncio.TimerHandle | None = None
         self._launching: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # Attempts of hybrid jobs that the bridge is to look after.
+        self._job_paths: dict[str, None] = {}
+        self._last_connected_s = time.monotonic()
 
     @property
     def capacity(self) -> Capacity | None:
@@ -110,6 +121,41 @@ class RayExecutor:
         """Process id of the bridge; None while there is none."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def away_s(self) -> float:
+        """For how long the cluster could not be reached, in seconds."""
+        return 0.0 if self._is_connected else time.monotonic() - self._last_connected_s
+
+    def attend(self, path: Path) -> None:
+        """Have the bridge, and each that comes after it, look after an attempt of a hybrid job.
+
+        May be called from any thread, after `start`.
+
+        Args:
+            path: The attempt's directory.
+        """
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._attend, str(path))
+
+    def stop_job(self, path: Path) -> None:
+        """Have the bridge end the instances of an attempt; from any thread, after `start`.
+
+        Args:
+            path: The attempt's directory.
+        """
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._order, {"kind": "stop_job", "path": str(path)})
+
+    def _attend(self, path: str) -> None:
+        if path not in self._job_paths:
+            self._job_paths[path] = None
+            if self._is_connected:
+                self._order({"kind": "attend", "path": path})
+
+    def _order(self, order: dict[str, Any]) -> None:
+        if self._channel is not None:
+            self._channel.write(frames.pack(order))
+
     async def start(self, on_free: Callable[[], None]) -> None:
         """Start the bridge; returns before it has reached the cluster.
 
@@ -120,6 +166,8 @@ class RayExecutor:
             on_free: Called whenever `free_count` or `capacity` may have changed.
         """
         self._on_free = on_free
+        self._loop = asyncio.get_running_loop()
+        self._last_connected_s = time.monotonic()
         self._start_bridge()
 
     def submit(self, work: Work, on_progress: Callable[[float], None]) -> asyncio.Future[Outcome]:
@@ -147,9 +195,8 @@ class RayExecutor:
             task_id: The task.
             attempt: The attempt's number.
         """
-        if (task_id, attempt) in self._runs and self._channel is not None:
-            order = {"kind": "kill", "task_id": task_id, "attempt": attempt}
-            self._channel.write(frames.pack(order))
+        if (task_id, attempt) in self._runs:
+            self._order({"kind": "kill", "task_id": task_id, "attempt": attempt})
 
     async def stop(self) -> None:
         """End the bridge, and with it the workers."""
@@ -207,7 +254,10 @@ class RayExecutor:
         match header.pop("kind"):
             case "capacity":
                 self._capacity = Capacity(**header)
-                self._is_connected = True
+                if not self._is_connected:
+                    self._is_connected = True
+                    for path in self._job_paths:
+                        self._order({"kind": "attend", "path": path})
                 self._restart_s = RESTART_S_FIRST
                 self._on_free()
             case "stalled":
@@ -223,6 +273,8 @@ class RayExecutor:
                 self._end(header, Failed(header["reason"], header.get("log")))
             case "lost":
                 self._end(header, Lost(header["status"]))
+            case "job_over":
+                self._job_paths.pop(header["path"], None)
             case "died":
                 metrics.WORKER_DEATHS.inc()
             case "warning":
@@ -242,6 +294,8 @@ class RayExecutor:
     def bridge_ended(self) -> None:
         """Take note that the bridge is gone, and with it the workers."""
         self._channel = None
+        if self._is_connected:
+            self._last_connected_s = time.monotonic()
         self._is_connected = self._is_stalled = False
         status = None
         if self._process is not None:

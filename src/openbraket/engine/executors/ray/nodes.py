@@ -32,6 +32,9 @@ class Nodes:
     Args:
         resources: Further resources that the tasks of a device need, by its ARN and Ray's names.
         clock: Seconds, monotonic.
+
+    Attributes:
+        without_processors: Ids of nodes that are to run nothing, as a head often is.
     """
 
     def __init__(
@@ -43,14 +46,19 @@ class Nodes:
         self._clock = clock
         self._seen: dict[str, tuple[float, Node]] = {}
         self._present: list[Node] = []
+        self.without_processors: tuple[str, ...] = ()
 
     def update(self, found: Iterable[Mapping[str, Any]]) -> Capacity:
         """Take in what `ray.nodes()` gave and return what there is now."""
         now = self._clock()
         self._present = []
+        self.without_processors = ()
         for entry in found:
             resources = entry["Resources"]
-            if not entry["Alive"] or resources.get("CPU", 0) < 1:
+            if not entry["Alive"]:
+                continue
+            if resources.get("CPU", 0) < 1:
+                self.without_processors += (entry["NodeID"],)
                 continue
             node = Node(int(resources["CPU"]), int(resources.get("memory", 0)), resources)
             self._present.append(node)
