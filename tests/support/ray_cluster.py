@@ -16,7 +16,8 @@ import psutil
 from openbraket.base.work import Work
 from openbraket.engine.executors.ray.executor import RayExecutor
 
-WAIT_S = 90
+# Ray's client port gives up a connection after 30 s on a loaded machine; the next one works.
+WAIT_S = 180
 OBJECT_STORE_BYTES = 80 << 20
 MIB = 1 << 20
 # The tests' own environment for every process of the cluster.
