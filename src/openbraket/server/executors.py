@@ -86,8 +86,13 @@ def _service_name(path: Path) -> str:
         StoreError: The name cannot be read or kept.
     """
     try:
-        with contextlib.suppress(FileExistsError), path.open("x") as file:
-            file.write(f"openbraket-{secrets.token_hex(8)}")
+        if not path.exists():
+            # In one step, since servers may share the directory.
+            aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+            aside.write_text(f"openbraket-{secrets.token_hex(8)}")
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(aside)
+            aside.unlink()
         name = path.read_text().strip()
     except OSError as error:
         raise StoreError(f"{path} cannot be used: {error.strerror}.") from error
