@@ -17,7 +17,7 @@ CLUSTER = "127.0.0.1:1"
 
 
 def build(settings):
-    executor = build_executor(settings, preload=(), is_durable=False)
+    executor = build_executor(settings, preload=())
     return executor, build_job_runtime(settings, executor)
 
 
