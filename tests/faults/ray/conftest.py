@@ -1,6 +1,9 @@
+import asyncio
+import contextlib
 import os
 import signal
 import socket
+import warnings
 
 import pytest
 
@@ -9,7 +12,15 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'openbraket
 
 @pytest.fixture(scope="session")
 def anyio_backend():
+    close_left_loop()
     return "asyncio"
+
+
+def close_left_loop():
+    """Close the event loop that the Braket SDK has left to this thread, before another is set."""
+    with warnings.catch_warnings(), contextlib.suppress(RuntimeError):
+        warnings.simplefilter("ignore", DeprecationWarning)
+        asyncio.get_event_loop_policy().get_event_loop().close()
 
 
 @pytest.fixture(scope="session")
