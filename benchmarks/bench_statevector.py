@@ -224,7 +224,9 @@ def plot(cells: Sequence[dict[str, Any]], path: Path) -> None:
         figure.suptitle(f"{precision} precision, {threads} thread(s)")
         figure.tight_layout()
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path.with_stem(f"{path.stem}_{precision}_{threads}"), dpi=110)
+        target = path.with_stem(f"{path.stem}_{precision}_{threads}")
+        is_svg = target.suffix == ".svg"
+        figure.savefig(target, dpi=110, metadata={"Date": None} if is_svg else None)
         plt.close(figure)
 
 
