@@ -363,21 +363,26 @@ async def test_cancelled_tasks_do_not_stay_in_the_queue(data_dir):
         assert [task.id for task in house.dispatcher._queue] == [kept]
 
 
+def fail_first_commit_after_all(house, monkeypatch):
+    """Have the next commit take effect and report a failure; it is tried again at once."""
+    write, failures = house.database.write, []
+
+    async def fail_once(work):
+        result = await write(work)
+        if not failures:
+            failures.append(work)
+            raise StoreError("The disk did not answer.")
+        return result
+
+    monkeypatch.setattr("openbraket.engine.concluding.RECORDS", Retry(0, 0))
+    monkeypatch.setattr(house.database, "write", fail_once)
+
+
 async def test_commit_that_failed_after_all_leaves_the_result_readable(data_dir, monkeypatch):
     async with open_house(data_dir) as house:
         task_id = await house.create()
         await house.settle()
-        write, failures = house.database.write, []
-
-        async def fail_once(work):
-            result = await write(work)
-            if not failures:
-                failures.append(work)
-                raise StoreError("The disk did not answer.")
-            return result
-
-        monkeypatch.setattr("openbraket.engine.concluding.RECORDS", Retry(0, 0))
-        monkeypatch.setattr(house.database, "write", fail_once)
+        fail_first_commit_after_all(house, monkeypatch)
         house.executor.end(task_id, house.result())
         assert await house.statuses(task_id) == ["COMPLETED"]
         await house.dispatcher.stop()
@@ -389,17 +394,7 @@ async def test_loss_whose_commit_failed_after_all_returns_to_the_queue(data_dir,
     async with open_house(data_dir) as house:
         task_id = await house.create()
         await house.settle()
-        write, failures = house.database.write, []
-
-        async def fail_once(work):
-            result = await write(work)
-            if not failures:
-                failures.append(work)
-                raise StoreError("The connection was lost.")
-            return result
-
-        monkeypatch.setattr("openbraket.engine.concluding.RECORDS", Retry(0, 0))
-        monkeypatch.setattr(house.database, "write", fail_once)
+        fail_first_commit_after_all(house, monkeypatch)
         house.executor.end(task_id, Lost(-9))
         assert await house.statuses(task_id) == ["RUNNING"]
         assert house.executor.started == [(task_id, 1), (task_id, 2)]
@@ -602,17 +597,7 @@ async def test_objects_of_an_outcome_whose_commit_is_repeated_are_all_kept(data_
     async with open_house(data_dir) as house:
         task_id = await house.create()
         await house.settle()
-        write, failures = house.database.write, []
-
-        async def fail_once(work):
-            result = await write(work)
-            if not failures:
-                failures.append(work)
-                raise StoreError("The disk did not answer.")
-            return result
-
-        monkeypatch.setattr("openbraket.engine.concluding.RECORDS", Retry(0, 0))
-        monkeypatch.setattr(house.database, "write", fail_once)
+        fail_first_commit_after_all(house, monkeypatch)
         house.executor.end(task_id, several_objects(house))
         assert await house.statuses(task_id) == ["COMPLETED"]
         await house.dispatcher.stop()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from openbraket.base.blob import Blob
 from openbraket.base.work import Work
@@ -39,6 +39,23 @@ class Succeeded:
     objects: tuple[StoredObject, ...]
     num_successful_shots: int | None
     failure_reason: str | None = None
+
+    @classmethod
+    def from_header(cls, header: Mapping[str, Any]) -> "Succeeded":
+        """Return what a worker's frame of the kind `done` says.
+
+        Args:
+            header: The frame's.
+        """
+        objects = tuple(
+            StoredObject(
+                name=item["name"],
+                content_type=item["content_type"],
+                blob=Blob(id=item["id"], size=item["size"], md5=item["md5"]),
+            )
+            for item in header["objects"]
+        )
+        return cls(objects, header["shots"], header.get("failure"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,10 @@ from typing import Any, Final, cast
 import orjson
 
 from openbraket.base import metrics
-from openbraket.base.blob import Blob
 from openbraket.base.errors import OpenBraketError
 from openbraket.base.work import Work
 from openbraket.engine.executors import frames, memory
-from openbraket.engine.executors.base import Failed, Lost, Outcome, StoredObject, Succeeded
+from openbraket.engine.executors.base import Failed, Lost, Outcome, Succeeded
 
 # Wait before replacing what died before it was ready, so that a broken set-up does not spin.
 RESTART_DELAY_S: Final = 1.0
@@ -382,7 +381,7 @@ class _Worker(asyncio.Protocol):
             case "progress":
                 self._on_progress(header["fraction"])
             case "done":
-                self._end(_succeeded(header))
+                self._end(Succeeded.from_header(header))
             case "failed":
                 self._end(Failed(header["reason"], header.get("log")))
 
@@ -428,18 +427,6 @@ class _Worker(asyncio.Protocol):
         self._on_progress = _do_nothing_with
         if future is not None and not future.done():
             future.set_result(outcome)
-
-
-def _succeeded(header: dict[str, Any]) -> Succeeded:
-    objects = tuple(
-        StoredObject(
-            name=item["name"],
-            content_type=item["content_type"],
-            blob=Blob(id=item["id"], size=item["size"], md5=item["md5"]),
-        )
-        for item in header["objects"]
-    )
-    return Succeeded(objects, header["shots"], header.get("failure"))
 
 
 def _do_nothing() -> None:

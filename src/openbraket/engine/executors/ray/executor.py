@@ -19,7 +19,6 @@ from typing import Any, Final, cast
 import orjson
 
 from openbraket.base import metrics
-from openbraket.base.blob import Blob
 from openbraket.base.errors import OpenBraketError
 from openbraket.base.work import Work
 from openbraket.engine.executors import frames
@@ -28,7 +27,6 @@ from openbraket.engine.executors.base import (
     Failed,
     Lost,
     Outcome,
-    StoredObject,
     Succeeded,
 )
 
@@ -268,7 +266,7 @@ class RayExecutor:
                 if run is not None:
                     run.on_progress(header["fraction"])
             case "done":
-                self._end(header, _succeeded(header))
+                self._end(header, Succeeded.from_header(header))
             case "failed":
                 self._end(header, Failed(header["reason"], header.get("log")))
             case "lost":
@@ -356,18 +354,6 @@ class _Channel(asyncio.Protocol):
         """Take note that nothing more will come."""
         self.closed.set_result(None)
         self._executor.bridge_ended()
-
-
-def _succeeded(header: Mapping[str, Any]) -> Succeeded:
-    objects = tuple(
-        StoredObject(
-            name=item["name"],
-            content_type=item["content_type"],
-            blob=Blob(id=item["id"], size=item["size"], md5=item["md5"]),
-        )
-        for item in header["objects"]
-    )
-    return Succeeded(objects, header["shots"], header.get("failure"))
 
 
 def _do_nothing() -> None:
