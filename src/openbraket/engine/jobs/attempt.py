@@ -111,7 +111,13 @@ class Attempt:
         uri = self._configuration.get("checkpointConfig", {}).get("s3Uri")
         target = None if uri is None else parse_s3_uri(uri)
         if target is not None:
-            self._checkpoints = CheckpointSync(self._resources, self._job, self._directory, target)
+            self._checkpoints = CheckpointSync(
+                self._resources,
+                self._job,
+                self._directory,
+                target,
+                is_recovered=self._is_recovered,
+            )
         try:
             self._is_launched = any(instance.launched_at for instance in self._read_instances())
             if not self._is_launched and not self._stop_reason:

@@ -2,7 +2,7 @@
 
 An object is replaced as a whole, and only by a file that nobody has open for writing and that does
 not change while it is copied. What a job was writing when it was killed may be half a checkpoint,
-and does not replace the last whole one.
+and does not replace the last whole one; where there is none, it is better than nothing.
 """
 
 import asyncio
@@ -49,11 +49,14 @@ class Checkpoints:
         directory: The attempt's.
         target: `checkpointConfig.s3Uri`.
         blobs: Where contents go.
+        is_recovered: Whether another server watched over the attempt before: any file may have its
+            object then.
     """
 
     directory: JobDirectory
     target: S3Location
     blobs: LocalBlobs
+    is_recovered: bool = False
     # Size and time of change of what the objects hold.
     _known: dict[str, Mark] = field(default_factory=dict)
     # When a file was first passed over since it was being written, by the monotonic clock.
@@ -93,14 +96,20 @@ class Checkpoints:
             states: How its instances have ended; none where nobody knows.
 
         Returns:
-            The contents; without what a killed job may have been writing.
+            The contents; without what a killed job may have been writing where there is a whole
+            one of that name.
 
         Raises:
             StoreError: One cannot be stored; nothing is left of the others.
         """
         cut_ns = self._cut_ns(states)
         settled_ns = None if cut_ns is None else cut_ns - int(CUT_S * _SECOND_NS)
-        return self._store(lambda found: settled_ns is None or found.mtime_ns <= settled_ns)[0]
+
+        def is_wanted(found: JobFile) -> bool:
+            is_whole = settled_ns is None or found.mtime_ns <= settled_ns
+            return is_whole or not (self.is_recovered or found.name in self._known)
+
+        return self._store(is_wanted)[0]
 
     def _cut_ns(self, states: Sequence[InstanceState]) -> int | None:
         """Return when a job was killed, on the clock of its files; None where it was not."""
@@ -162,14 +171,21 @@ class CheckpointSync:
         job: The job, with the attempt's number.
         directory: The attempt's.
         target: `checkpointConfig.s3Uri`.
+        is_recovered: Whether another server watched over the attempt before.
     """
 
     def __init__(
-        self, resources: JobResources, job: Job, directory: JobDirectory, target: S3Location
+        self,
+        resources: JobResources,
+        job: Job,
+        directory: JobDirectory,
+        target: S3Location,
+        *,
+        is_recovered: bool,
     ) -> None:
         self._resources = resources
         self._job = job
-        self._checkpoints = Checkpoints(directory, target, resources.blobs)
+        self._checkpoints = Checkpoints(directory, target, resources.blobs, is_recovered)
         self._syncing: asyncio.Task[None] | None = None
         # What was stored and may not be recorded yet.
         self._stored: tuple[list[Produced], Mapping[str, Mark]] | None = None

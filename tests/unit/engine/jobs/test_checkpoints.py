@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -107,16 +108,33 @@ def test_job_that_ends_by_itself_leaves_its_last_words(checkpoints):
     assert contents(checkpoints, checkpoints.store_last([ended(LONG_AGO_S)])) == {"last": "whole"}
 
 
-@pytest.mark.parametrize("reason", ["stopped", "max_runtime", "memory"])
-def test_killed_job_does_not_replace_a_whole_checkpoint_by_half_a_one(checkpoints, reason):
-    write(checkpoints, "early", "whole", at=LONG_AGO_S - 2 * CUT_S)
+@pytest.fixture(params=["of this server", "of another server"])
+def half_checkpoints(checkpoints, request):
+    """Checkpoints of which the object `cut` is whole, and the file may not be."""
+    write(checkpoints, "early", "whole", at=LONG_AGO_S - 9 * CUT_S)
+    write(checkpoints, "cut", "whole", at=LONG_AGO_S - 9 * CUT_S)
+    assert taken(checkpoints) == {"early": "whole", "cut": "whole"}
+    if request.param == "of another server":
+        checkpoints = replace(checkpoints, is_recovered=True, _known={})
+    write(checkpoints, "early", "other", at=LONG_AGO_S - 2 * CUT_S)
     write(checkpoints, "cut", "half", at=LONG_AGO_S - CUT_S / 2)
+    return checkpoints
+
+
+@pytest.mark.parametrize("reason", ["stopped", "max_runtime", "memory"])
+def test_killed_job_does_not_replace_a_whole_checkpoint_by_half_a_one(half_checkpoints, reason):
     states = [ended(LONG_AGO_S + 9), ended(LONG_AGO_S, reason)]
-    assert contents(checkpoints, checkpoints.store_last(states)) == {"early": "whole"}
+    last = half_checkpoints.store_last(states)
+    assert contents(half_checkpoints, last) == {"early": "other"}
 
 
 @pytest.mark.parametrize("states", [[], [ended(9 * LONG_AGO_S, "lost")]])
-def test_job_whose_end_nobody_saw_was_cut_at_its_last_change(checkpoints, states):
-    write(checkpoints, "early", "whole", at=LONG_AGO_S - 2 * CUT_S)
-    write(checkpoints, "cut", "half", at=LONG_AGO_S)
-    assert contents(checkpoints, checkpoints.store_last(states)) == {"early": "whole"}
+def test_job_whose_end_nobody_saw_was_cut_at_its_last_change(half_checkpoints, states):
+    last = half_checkpoints.store_last(states)
+    assert contents(half_checkpoints, last) == {"early": "other"}
+
+
+def test_only_checkpoint_of_a_killed_job_is_taken_as_it_is(checkpoints):
+    write(checkpoints, "only", "perhaps half", at=LONG_AGO_S)
+    last = checkpoints.store_last([ended(LONG_AGO_S, "stopped")])
+    assert contents(checkpoints, last) == {"only": "perhaps half"}
