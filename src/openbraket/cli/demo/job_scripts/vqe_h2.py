@@ -35,6 +35,8 @@ HAMILTONIAN = {
 }
 # Two files in turn, so that one of them is whole whenever the job is ended.
 SUFFIXES = ("even", "odd")
+# Longer than any client takes to see half of the search, and to cancel it.
+PAUSE_S = 300.0
 PAULIS = {"X": Observable.X, "Y": Observable.Y, "Z": Observable.Z}
 
 
@@ -80,6 +82,7 @@ def main() -> None:
     hyperparameters = json.loads(Path(os.environ["AMZN_BRAKET_HP_FILE"]).read_text())
     iterations = int(hyperparameters["iterations"])
     step = float(hyperparameters["step"])
+    pause_after = int(hyperparameters.get("pause_after", 0))
     state = {"theta": 0.0, "iteration": 0}
     if earlier_job := hyperparameters.get("resume_from"):
         state = newest_checkpoint(earlier_job)
@@ -94,7 +97,9 @@ def main() -> None:
         log_metric(metric_name="energy", value=value, iteration_number=iteration)
         theta -= step * found["gradient"]["theta"]
         save_job_checkpoint({"theta": theta, "iteration": iteration + 1}, SUFFIXES[iteration % 2])
-        time.sleep(float(hyperparameters["pause"]))  # so that there is time to cancel the job
+        if iteration + 1 == pause_after:
+            print("paused, to be cancelled", flush=True)
+            time.sleep(PAUSE_S)
     save_job_result({"energy": value, "theta": theta})
 
 
