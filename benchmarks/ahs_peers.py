@@ -1,7 +1,8 @@
 """Run one sweep of `bench_ahs` with a peer, in whatever interpreter has the peer installed.
 
 Usage: python ahs_peers.py PEER SITES_JSON RADIUS_UM; prints one line of JSON with the seconds and,
-where the peer gives it, the final distribution's file. Compilation is outside the timer.
+where the peer gives it, the final distribution's file. Compilation is outside the timer. `emu-mps`
+may have its step in ns and its precision behind it: `emu-mps:20:1e-4`.
 """
 
 import json
@@ -100,11 +101,14 @@ def run_emu_sv(sites: Sites, _: float) -> tuple[float, Any]:
     return seconds, np.abs(amplitudes.transpose().ravel()) ** 2
 
 
-def run_emu_mps(sites: Sites, _: float) -> tuple[float, Any]:
+def run_emu_mps(
+    sites: Sites, _: float, step_ns: str = "10", precision: str = "1e-5"
+) -> tuple[float, Any]:
     from emu_mps import BitStrings, MPSBackend, MPSConfig, Occupation
 
     config = MPSConfig(
-        dt=10,
+        dt=float(step_ns),
+        precision=float(precision),
         num_gpus_to_use=0,
         log_level=50,
         observables=[
@@ -128,8 +132,8 @@ PEERS = {
 
 def main() -> None:
     warnings.simplefilter("ignore")
-    peer, sites, radius_um = sys.argv[1], json.loads(sys.argv[2]), float(sys.argv[3])
-    seconds, found = PEERS[peer]([tuple(s) for s in sites], radius_um)
+    (peer, *settings), sites = sys.argv[1].split(":"), json.loads(sys.argv[2])
+    seconds, found = PEERS[peer]([tuple(s) for s in sites], float(sys.argv[3]), *settings)
     path = None
     if found is not None:
         with tempfile.NamedTemporaryFile(suffix=".npy", delete=False) as out:

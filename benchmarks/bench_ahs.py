@@ -293,18 +293,19 @@ def chains(counts: list[int], options: argparse.Namespace) -> None:
         print(f"chain of {count}, mps: {ours:.2f} s, error {np.abs(densities - exact).max():.1e}")
         for line in log:
             print(f"    {line}")
-        if "emu-mps" not in options.peers.split(","):
-            continue
-        seconds, path, prefix = peer_seconds(
-            options.peer_python, "emu-mps", chain(count), 0.0, options.timeout
-        )
-        if seconds is None:
-            continue
-        text = f"    emu-mps: {prefix}{seconds:.2f} s, ratio {prefix}{seconds / ours:.1f}"
-        if path is not None:
-            text += f", its error {np.abs(np.load(path) - exact).max():.1e}"
-            Path(path).unlink()
-        print(f"{text} (goal 1)", flush=True)
+        for peer in options.peers.split(","):
+            if not peer.startswith("emu-mps"):
+                continue
+            seconds, path, prefix = peer_seconds(
+                options.peer_python, peer, chain(count), 0.0, options.timeout
+            )
+            if seconds is None:
+                continue
+            text = f"    {peer}: {prefix}{seconds:.2f} s, ratio {prefix}{seconds / ours:.1f}"
+            if path is not None:
+                text += f", its error {np.abs(np.load(path) - exact).max():.1e}"
+                Path(path).unlink()
+            print(f"{text} (goal 1)", flush=True)
 
 
 def main() -> None:
