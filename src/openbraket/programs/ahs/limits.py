@@ -152,7 +152,7 @@ class AhsLimits:
                 resolution=exact(drive["detuningResolution"]),
                 slope_max=exact(drive["detuningSlewRateMax"]),
             ),
-            local=local and _local_limits(local, exact(drive["timeMax"]), width + height),
+            local=local and _local_limits(local, times, width + height),
         )
 
 
@@ -161,16 +161,19 @@ def exact(figure: float | str) -> Decimal:
     return Decimal(str(figure))
 
 
-def _local_limits(
-    local: Mapping[str, Any], duration_max: Decimal, length_max: Decimal
-) -> LocalLimits:
+def _local_limits(local: Mapping[str, Any], drive: TimeLimits, length_max: Decimal) -> LocalLimits:
     low, high = map(exact, local["detuningRange"])
     slope_max, spacing_min = exact(local["detuningSlewRateMax"]), exact(local["spacingRadialMin"])
     coefficient_low, coefficient_high = map(exact, local["siteCoefficientRange"])
     # A ramp to the top and back must fit into the longest program.
-    is_slope_real = 2 * high <= slope_max * duration_max
+    is_slope_real = drive.duration_max is None or 2 * high <= slope_max * drive.duration_max
     return LocalLimits(
-        times=TimeLimits(exact(local["timeResolution"]), exact(local["timeDeltaMin"])),
+        times=TimeLimits(
+            exact(local["timeResolution"]),
+            exact(local["timeDeltaMin"]),
+            drive.duration_min,
+            drive.duration_max,
+        ),
         magnitude=ValueLimits(
             low,
             high,

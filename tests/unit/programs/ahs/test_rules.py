@@ -205,6 +205,13 @@ def test_local_detuning_is_experimental():
         (local(times=["0", "9e-9", "3e-6", "4e-6"]), "at least 1e-08 s (timeDeltaMin)."),
         (local(times=["0", "1.5e-9", "3e-6", "4e-6"]), "multiples of 1e-09 s (timeResolution)."),
         (
+            document(
+                drivingFields=[],
+                localDetuning=[shift(["0", "1", "1", "0"], ["0", "1e-6", "3e-6", "5e-6"])],
+            ),
+            "magnitude.time_series.times ends at 5e-06 s; the device supports at most 4e-06 s",
+        ),
+        (
             document(localDetuning=[shift(["0", "1", "1", "0"])] * 2),
             "hamiltonian.localDetuning has 2 fields; the device supports at most 1.",
         ),
