@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from openbraket.base.errors import ProgramError
+from openbraket.circuits.ahs import AhsNoise
 from openbraket.programs.ahs.document import read_ahs
 from openbraket.programs.ahs.limits import AhsLimits
-from openbraket.programs.ahs.parameters import AhsParameters
+from openbraket.programs.ahs.parameters import AhsParameters, Noise
 from openbraket.programs.ahs.rules import violations
-from openbraket.programs.ahs.size import memory_bytes, step_count
+from openbraket.programs.ahs.size import memory_bytes, step_count, vacancies_filled
 
 # Broken rules that one refusal names.
 VIOLATIONS_SHOWN_MAX: Final = 5
@@ -68,11 +69,27 @@ def check_ahs(
     program = exact_program.to_program()
     has_noise = parameters.noise != "none"
     steps = step_count(program)
+    vacancies = len(exact_program.filling) - exact_program.atom_count
+    filled = vacancies_filled(vacancies, _vacancy_error(capabilities, parameters.noise), shots)
     return AhsSize(
         exact_program.atom_count,
-        memory_bytes(program, parameters, has_noise=has_noise, memory_bytes_max=memory_bytes_max),
+        memory_bytes(
+            program,
+            parameters,
+            has_noise=has_noise,
+            vacancies_filled=filled,
+            memory_bytes_max=memory_bytes_max,
+        ),
         min(steps * exact_program.atom_count * (shots if has_noise else 1), 1 << 40),
     )
+
+
+def _vacancy_error(capabilities: Mapping[str, Any], noise: Noise | None) -> float:
+    """Return the probability that an error fills a vacancy of one shot."""
+    if noise == "none":
+        return 0.0
+    stated = AhsNoise.from_performance(capabilities["paradigm"].get("performance") or {})
+    return (stated.only(noise) if isinstance(noise, tuple) else stated).vacancy_error
 
 
 def refusal(found: list[str]) -> str:

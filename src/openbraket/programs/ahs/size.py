@@ -7,6 +7,7 @@ a generous one leaves too many configurations and the register is no chain for a
 state either.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
@@ -44,19 +45,27 @@ PATTERNS_MAX: Final = 2048
 _GENEROUS_RATIO: Final = 10.0
 # With less area than this, in rad, the drive may excite so little that any radius would do.
 _WEAK_AREA_RAD: Final = 1.0
-# Sites without an atom that noise may fill in one shot.
-_EXTRA_ATOMS: Final = 2
+# Probability that in some shot of a task errors fill more vacancies than its memory is for.
+_FILLED_MORE_MAX: Final = 1e-4
+# A small program gets this much, so that any method fits where another one is too slow.
+_BYTES_MIN: Final = FIXED_BYTES + (16 << 20)
 
 
 def memory_bytes(
-    program: AhsProgram, parameters: AhsParameters, *, has_noise: bool, memory_bytes_max: int
+    program: AhsProgram,
+    parameters: AhsParameters,
+    *,
+    has_noise: bool,
+    vacancies_filled: int = 0,
+    memory_bytes_max: int,
 ) -> int:
     """Return the memory that evolving a program may take, in bytes.
 
     Args:
         program: The program.
         parameters: What the task has asked for.
-        has_noise: Whether noise may fill vacancies.
+        has_noise: Whether every shot is an evolution of its own.
+        vacancies_filled: Vacancies that errors may fill in one shot.
         memory_bytes_max: Memory that one worker may use, in bytes.
 
     Returns:
@@ -74,29 +83,33 @@ def memory_bytes(
             f"{DRIVE_RAD_MAX:.3g} rad are simulated."
         )
     atom_count = sum(program.filling)
-    vacancy_count = len(program.filling) - atom_count
-    grown = atom_count + (min(vacancy_count, _EXTRA_ATOMS) if has_noise else 0)
-    full = full_bytes(grown) + FIXED_BYTES
-    is_full_possible = atom_count <= FULL_ATOMS_MAX and full <= memory_bytes_max
+    grown = atom_count + vacancies_filled
+    precision, shot_precision = _precisions(parameters)
+    full = full_bytes(atom_count, precision)
+    if has_noise:
+        full = max(full, full_bytes(grown, shot_precision))
+    full += FIXED_BYTES
+    is_full_possible = grown <= FULL_ATOMS_MAX and full <= memory_bytes_max
     radius_m = parameters.blockade_radius_m
     if parameters.method == "full":
         if not is_full_possible:
             seconds = full_seconds(grown, step_count(program))
             raise LimitError(
-                f"The program has {atom_count} atoms, which need {full:,} bytes of memory and "
-                f"about {seconds:,.0f} s in the full space; the limits are {FULL_ATOMS_MAX} atoms "
-                f"and {memory_bytes_max:,} bytes."
+                f"The program has {_atoms(atom_count, grown)}, which need {full:,} bytes of memory "
+                f"and about {seconds:,.0f} s in the full space; the limits are {FULL_ATOMS_MAX} "
+                f"atoms and {memory_bytes_max:,} bytes."
             )
         return full
     if parameters.method == "automatic" and radius_m is None and is_full_possible:
-        return full
+        return max(full, min(_BYTES_MIN, memory_bytes_max))
     sites = [
         site for site, is_filled in zip(program.sites_m, program.filling, strict=True) if is_filled
     ]
     if parameters.method == "mps":
         return _chain_bytes(program, sites, parameters, memory_bytes_max)
     try:
-        return _subspace_bytes(program, sites, parameters, memory_bytes_max)
+        need = _subspace_bytes(program, sites, parameters, memory_bytes_max) - FIXED_BYTES
+        return min(memory_bytes_max, (need << vacancies_filled) + FIXED_BYTES)
     except LimitError as refusal:
         if parameters.method != "automatic" or radius_m is not None:
             raise
@@ -104,6 +117,23 @@ def memory_bytes(
             return _chain_bytes(program, sites, parameters, memory_bytes_max)
         except LimitError as other:
             raise LimitError(f"{refusal} {other}") from other
+
+
+def vacancies_filled(vacancy_count: int, probability: float, shots: int) -> int:
+    """Return how many vacancies errors fill in one shot at most, but for one task in 10,000.
+
+    Args:
+        vacancy_count: Sites without an atom.
+        probability: That an error fills one of them in a shot.
+        shots: Number of shots.
+    """
+    more = 1.0
+    for filled in range(vacancy_count):
+        exactly = math.comb(vacancy_count, filled) * probability**filled
+        more -= exactly * (1 - probability) ** (vacancy_count - filled)
+        if shots * max(more, 1e-15) <= _FILLED_MORE_MAX:
+            return filled
+    return vacancy_count
 
 
 def step_count(program: AhsProgram) -> int:
@@ -123,16 +153,17 @@ def _subspace_bytes(
         LimitError: If none fits.
     """
     atom_count, radius_m = len(sites), parameters.blockade_radius_m
+    assumed_m = generous_radius_m(program) if radius_m is None else radius_m
     if atom_count > BLOCKADE_ATOMS_MAX:
         raise LimitError(
             f"The program has {atom_count} atoms; a blockade subspace has at most "
-            f"{BLOCKADE_ATOMS_MAX}, the full space {FULL_ATOMS_MAX}."
+            f"{BLOCKADE_ATOMS_MAX}, the full space {FULL_ATOMS_MAX}. "
+            + _would_need(sites, assumed_m, step_count(program))
         )
-    assumed_m = generous_radius_m(program) if radius_m is None else radius_m
     if assumed_m is None:
         return memory_bytes_max
     count, is_complete = independent_set_count(sites, assumed_m)
-    need = blockade_bytes(count) + FIXED_BYTES
+    need = blockade_bytes(count, _precisions(parameters)[0]) + FIXED_BYTES
     if need > memory_bytes_max:
         least = "" if is_complete else "at least "
         seconds = blockade_seconds(count, atom_count, step_count(program))
@@ -142,6 +173,35 @@ def _subspace_bytes(
             f"about {seconds:,.0f} s; the limit is {memory_bytes_max:,} bytes."
         )
     return need if radius_m is not None and is_complete else memory_bytes_max
+
+
+def _precisions(parameters: AhsParameters) -> tuple[str, str]:
+    """Return the precision of an ideal evolution and that of a noisy shot."""
+    return (
+        "single" if parameters.precision == "single" else "double",
+        "double" if parameters.precision == "double" else "single",
+    )
+
+
+def _atoms(atom_count: int, grown: int) -> str:
+    if grown == atom_count:
+        return f"{atom_count} atoms"
+    return f"{atom_count} atoms, in some shots up to {grown} by errors that fill vacancies"
+
+
+def _would_need(sites: Sequence[tuple[float, float]], radius_m: float | None, steps: int) -> str:
+    """Return what a register of too many atoms would need, as a sentence."""
+    if radius_m is None:
+        count, where = 1 << len(sites), "in the full space"
+        need, seconds = full_bytes(len(sites)), full_seconds(len(sites), steps)
+    else:
+        count, _ = independent_set_count(sites, radius_m)
+        where = f"at a blockade radius of {radius_m:.3g} m"
+        need, seconds = blockade_bytes(count), blockade_seconds(count, len(sites), steps)
+    return (
+        f"Its {'' if radius_m is None else 'at least '}{count:.3g} configurations {where} would "
+        f"need {need:.3g} bytes of memory and {seconds:.3g} s."
+    )
 
 
 def _chain_bytes(

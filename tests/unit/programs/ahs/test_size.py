@@ -5,6 +5,7 @@ from itertools import combinations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from openbraket.base.errors import LimitError
 from openbraket.circuits.ahs_chain import chain_memory_bytes
@@ -14,6 +15,7 @@ from openbraket.programs.ahs import AhsParameters, check_ahs, read_ahs
 from openbraket.programs.ahs.size import (
     generous_radius_m,
     independent_set_count,
+    vacancies_filled,
 )
 from support.analog import CAPABILITIES, document, field
 
@@ -35,15 +37,45 @@ def size(made, *, memory_bytes_max=GIB, shots=100, **parameters):
 
 
 def test_small_program_is_estimated_in_the_full_space():
-    found = size(document(chain(10)))
-    assert found.atom_count == 10
-    assert found.memory_bytes == full_bytes(10) + FIXED_BYTES
+    found = size(document(chain(20)))
+    assert found.atom_count == 20
+    assert found.memory_bytes == full_bytes(20) + FIXED_BYTES
+    # What is too slow in the full space has room for another method.
+    assert size(document(chain(2))).memory_bytes == FIXED_BYTES + (16 << 20)
+    assert size(document(chain(2)), memory_bytes_max=FIXED_BYTES + 999).memory_bytes < 50 << 20
 
 
 def test_vacancies_that_noise_may_fill_are_counted():
-    made = document(chain(10), filling=[1] * 7 + [0] * 3)
-    assert size(made).memory_bytes == full_bytes(7) + FIXED_BYTES
-    assert size(made, noise="device").memory_bytes == full_bytes(9) + FIXED_BYTES
+    made = document(chain(40), filling=[1] * 19 + [0] * 21)
+    assert size(made).memory_bytes == full_bytes(19) + FIXED_BYTES
+    assert vacancies_filled(21, 0.005, 100) == 4
+    noisy = size(made, noise="device").memory_bytes
+    assert noisy == full_bytes(23, "single") + FIXED_BYTES
+    assert size(made, noise="device", precision="double").memory_bytes > noisy
+    assert size(made, noise=("vacancy",)).memory_bytes == noisy
+    assert size(made, noise=("detection",)).memory_bytes == full_bytes(19) + FIXED_BYTES
+    with pytest.raises(LimitError, match="in some shots up to 32 by errors that fill vacancies"):
+        size(document(chain(40), filling=[1] * 29 + [0] * 11), noise="device", method="full")
+
+
+@pytest.mark.parametrize("vacancies", [0, 1, 7, 240, 1024])
+@pytest.mark.parametrize("probability", [0.0, 0.005, 0.3, 1.0])
+def test_more_vacancies_are_filled_only_in_one_task_of_ten_thousand(vacancies, probability):
+    found = vacancies_filled(vacancies, probability, 1000)
+    assert 0 <= found <= vacancies
+    assert binom.sf(found, vacancies, probability) * 1000 <= 1e-4
+    # Sums of rounded terms are trusted down to 1e-15 alone.
+    assert found == 0 or binom.sf(found - 1, vacancies, probability) * 1000 > 0.99e-4
+
+
+def test_single_precision_is_half_the_memory():
+    assert size(document(chain(22)), precision="single").memory_bytes == (
+        full_bytes(22, "single") + FIXED_BYTES
+    )
+    given = {"method": "blockade", "blockade_radius_m": 7e-6, "precision": "single"}
+    assert size(document(chain(20)), **given).memory_bytes == (
+        blockade_bytes(17711, "single") + FIXED_BYTES
+    )
 
 
 def test_each_noisy_shot_is_work_of_its_own():
@@ -75,6 +107,16 @@ def test_program_that_no_blockade_makes_small_enough_is_refused():
     wide = [[f"{8 * i}e-6", f"{8 * j}e-6"] for i in range(10) for j in range(10)]
     with pytest.raises(LimitError, match=r"100 atoms; .* too wide for a matrix product state"):
         size(document(wide))
+    with pytest.raises(
+        LimitError,
+        match=r"at least \S+ configurations at a blockade radius of 1\.23e-05 m would need \S+ "
+        r"bytes of memory and \S+ s\.",
+    ):
+        size(document(wide))
+    with pytest.raises(
+        LimitError, match=r"Its 1\.27e\+30 configurations in the full space would need 6\.08e\+31 "
+    ):
+        size(document(wide, drivingFields=[]), method="blockade")
 
 
 def test_long_chains_and_ladders_are_matrix_product_states():
