@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import chi2
 
 from openbraket.circuits.ahs import C6_RAD_M6_PER_S, AhsNoise
-from openbraket.simulators.rydberg import simulate
+from openbraket.simulators.rydberg import RydbergSettings, distribution, simulate
 from openbraket.simulators.rydberg.noise import draw_shots
 from support.ahs import FAR_M, driven, exponentials, hamiltonian
 
@@ -175,6 +175,49 @@ def test_common_detuning_errors_keep_atoms_alike_and_dephasing_does_not(name):
     assert_frequency(1.0 - result.post_sequences[:, 0], mean)
     assert_frequency((result.post_sequences.sum(axis=1) == 0).astype(float), both)
     assert abs(square - mean**2) > 1.4 * SIGMAS * np.sqrt(0.25 / 1500)
+
+
+@pytest.mark.parametrize("gap_m", [0.5e-6, 4e-6, 6e-6])
+@pytest.mark.parametrize("method", ["full", "mps"])
+def test_atom_on_a_vacancy_blocks_its_neighbours(gap_m, method):
+    # Nine places to one side belong to atoms far away, so that along the chain the vacancy is not
+    # at its end.
+    far = [(FAR_M + 2e-5 * k, 0.0) for k in range(4)]
+    pair = [(0.0, 0.0), (gap_m, 0.0)]
+    light = [0, 1e-7, 1e-6], [0, 9e6, 9e6], [4e6, -2e6, 1e6]
+    program = driven([*pair, *far], *light, filling=(1, 0, 1, 1, 1, 1))
+    result = simulate(
+        program,
+        shots=SHOTS,
+        seed=16,
+        settings=RydbergSettings(method=method),
+        noise=AhsNoise(vacancy_error=1.0),
+    )
+    settings = RydbergSettings(tolerance=1e-6, blockade_radius_m=1e-6 if gap_m < 1e-6 else None)
+    configurations, shares, _ = distribution(driven(pair, *light), settings=settings)
+    expected = dict(zip(configurations.tolist(), shares.tolist(), strict=True))
+    found = (1 - result.post_sequences[:, :2].astype(int)) @ np.array([1, 2])
+    for configuration in range(4):
+        share = expected.get(configuration, 0.0)
+        deviation = np.sqrt(share * (1 - share) / SHOTS)
+        frequency = float((found == configuration).mean())
+        assert abs(frequency - share) <= SIGMAS * deviation + 3e-3
+
+
+def test_noisy_shots_are_in_the_precision_that_was_asked_for():
+    program = driven([(0, 0), (6e-6, 0)], [0, 3e-7], [1e7] * 2, [0, 1e6])
+    noise = AhsNoise(rabi_error_relative=0.01)
+    drifts = {
+        precision: simulate(
+            program,
+            shots=5,
+            seed=1,
+            noise=noise,
+            settings=RydbergSettings(shot_precision=precision),
+        ).log.norm_drift
+        for precision in ("single", "double")
+    }
+    assert drifts["double"] < 1e-12 < drifts["single"]
 
 
 def test_shots_that_are_alike_share_an_evolution():

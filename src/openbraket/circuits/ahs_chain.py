@@ -34,11 +34,24 @@ class ChainShape:
         order: Indices of the atoms, in the order of the chain.
         reach: Places apart at which interactions are still kept.
         neglected_rad_per_s: Largest sum of one atom's interactions that are not kept.
+        is_tall: Whether the longer side is the one along y.
     """
 
     order: tuple[int, ...]
     reach: int
     neglected_rad_per_s: float
+    is_tall: bool = False
+
+    def places(self, sites_m: Sequence[tuple[float, float]]) -> list[int]:
+        """Return the place of every site along the chain, also of sites without an atom.
+
+        Args:
+            sites_m: Positions in m.
+        """
+        out = [0] * len(sites_m)
+        for place, index in enumerate(_along(sites_m, is_tall=self.is_tall)):
+            out[index] = place
+        return out
 
     def is_narrow(self, duration_s: float) -> bool:
         """Return whether what is neglected is little enough.
@@ -66,12 +79,7 @@ def chain_shape(
     """
     widths = [max(axis) - min(axis) for axis in zip(*sites_m, strict=True)]
     is_tall = widths[1] > widths[0]
-
-    def place(index: int) -> tuple[float, float]:
-        x, y = sites_m[index]
-        return (y, x) if is_tall else (x, y)
-
-    order = sorted(range(len(sites_m)), key=place)
+    order = _along(sites_m, is_tall=is_tall)
     ordered = [sites_m[index] for index in order]
     # kept[r][j]: what atom j has with atoms more than r places away.
     sums = [[0.0] * len(order) for _ in range(REACH_MAX + 1)]
@@ -86,8 +94,13 @@ def chain_shape(
     worst = [max(row) for row in sums[1:]]
     for reach, neglected in enumerate(worst, start=1):
         if neglected * duration_s <= NEGLECTED_RAD:
-            return ChainShape(tuple(order), reach, neglected)
-    return ChainShape(tuple(order), REACH_MAX, worst[-1])
+            return ChainShape(tuple(order), reach, neglected, is_tall)
+    return ChainShape(tuple(order), REACH_MAX, worst[-1], is_tall)
+
+
+def _along(sites_m: Sequence[tuple[float, float]], *, is_tall: bool) -> list[int]:
+    """Return the indices of sites in the order of their place along one side of the register."""
+    return sorted(range(len(sites_m)), key=lambda index: sites_m[index][:: -1 if is_tall else 1])
 
 
 def chain_memory_bytes(atom_count: int, reach: int, max_bond: int) -> int:

@@ -103,6 +103,7 @@ def _settings(
         method=parameters.method,
         blockade_radius_m=parameters.blockade_radius_m,
         precision="single" if parameters.precision == "single" else "double",
+        shot_precision="double" if parameters.precision == "double" else "single",
         tolerance=parameters.tolerance or defaults.tolerance,
         phase_sign=parameters.phase_sign or defaults.phase_sign,
         c6_rad_m6_per_s=float(paradigm["rydberg"]["c6Coefficient"]),

@@ -135,6 +135,35 @@ def test_radius_is_chosen_by_the_population_that_it_neglects():
         simulate(sweep(chain(12)), shots=1, settings=strict)
 
 
+def test_one_atom_has_nothing_to_block():
+    log = simulate(sweep(chain(1)), shots=3, settings=RydbergSettings(method="blockade")).log
+    assert (log.method, log.configuration_count) == ("full", 2)
+    apart = sweep([(0.0, 0.0), (FAR_M, 0.0)])
+    with pytest.raises(LimitError, match=r"^2 atoms have no blockade subspace: even the least"):
+        simulate(apart, shots=1, settings=RydbergSettings(method="blockade"))
+
+
+def test_register_of_vacancies_has_the_atoms_of_each_shot():
+    program = driven(square(10, 10), [0, 1e-7], [1e6] * 2, [0, 0], filling=(0,) * 100)
+    found = simulate(program, shots=200, seed=1, noise=AhsNoise(vacancy_error=0.01))
+    assert found.pre_sequences.any(axis=0).sum() > 64  # of all shots together
+    assert found.log.evolution_count > 50
+
+
+def test_shot_that_errors_fill_beyond_the_memory_is_refused():
+    program = driven(chain(20), [0, 1e-8], [1e6] * 2, [0, 0], filling=(1,) * 4 + (0,) * 16)
+    noise = AhsNoise(vacancy_error=1.0)
+    few = RydbergSettings(method="full", memory_bytes_max=1 << 20)
+    with pytest.raises(LimitError, match=r"one shot has 20 atoms with 1048576 configurations"):
+        simulate(program, shots=1, noise=noise, settings=few)
+    blocked = RydbergSettings(blockade_radius_m=7e-6, memory_bytes_max=1 << 17)
+    with pytest.raises(LimitError, match=r"one shot has 20 atoms with 17711 configurations"):
+        simulate(program, shots=1, noise=noise, settings=blocked)
+    wide = driven(chain(70), [0, 1e-8], [1e6] * 2, [0, 0], filling=(1,) * 4 + (0,) * 66)
+    with pytest.raises(LimitError, match=r"one shot has 70 atoms: at most 63 are possible"):
+        simulate(wide, shots=1, noise=noise, settings=RydbergSettings(blockade_radius_m=7e-6))
+
+
 def test_given_radius_that_neglects_much_is_reported():
     wide = RydbergSettings(blockade_radius_m=13e-6, tolerance=1e-2)
     log = simulate(sweep(chain(10)), shots=1, settings=wide).log

@@ -33,7 +33,7 @@ from openbraket.simulators.rydberg.splitting import (
     flows,
     steps_of,
 )
-from openbraket.simulators.rydberg.stepping import calibrate, guess_step
+from openbraket.simulators.rydberg.stepping import calibrate, guess_step, step_of_shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -202,7 +202,9 @@ def evolve_chains(
         chain = AtomChain(
             problem.couplings, reach=reach, max_bond=settings.max_bond, cutoff=settings.cutoff
         )
-        chain.evolve(problem.drive, steps, watch)
+        own_s = step_of_shot(problem, nominal, calibration.step_s, tolerance)
+        own = steps if own_s == calibration.step_s else steps_of(problem.drive, own_s)
+        chain.evolve(problem.drive, own, watch)
         measure(chain)
         kernel = chain.kernel
         return abs(1 - kernel.norm), kernel.peak_bond, kernel.discarded_weight

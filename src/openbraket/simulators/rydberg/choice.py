@@ -10,7 +10,7 @@ import numpy as np
 from openbraket.base.errors import LimitError
 from openbraket.simulators.rydberg.chain import fitting_shape
 from openbraket.simulators.rydberg.drive import drive_of
-from openbraket.simulators.rydberg.planning import check_size
+from openbraket.simulators.rydberg.planning import check_largest_shot, check_size
 from openbraket.simulators.rydberg.problem import Problem
 from openbraket.simulators.rydberg.register import distances, interactions
 from openbraket.simulators.rydberg.subspace import Subspace, chosen_subspace, given_subspace
@@ -46,7 +46,7 @@ def choose_method(
     program: AhsProgram,
     settings: RydbergSettings,
     *,
-    atoms: NDArray[np.intp],
+    largest: NDArray[np.intp],
     evolutions: int,
     thread_count: int,
     watch: Watch,
@@ -56,7 +56,8 @@ def choose_method(
     Args:
         program: The program.
         settings: With the method and the limits.
-        atoms: Sites with an atom in any shot, for a program that fills none.
+        largest: Sites with an atom in the shot that has most of them; the program's own atoms for
+            one that fills none.
         evolutions: How many groups of shots evolve differently.
         thread_count: Threads to use.
         watch: Follows the work of choosing a radius.
@@ -66,8 +67,9 @@ def choose_method(
         CancelledError: If the work was stopped.
     """
     filled = np.flatnonzero(np.array(program.filling))
-    nominal = filled if filled.size else atoms
-    sites = np.array(program.sites_m, dtype=np.float64).reshape(-1, 2)[nominal]
+    nominal = filled if filled.size else largest
+    every = np.array(program.sites_m, dtype=np.float64).reshape(-1, 2)
+    sites = every[nominal]
     apart = distances(sites)
     problem = Problem(
         interactions(apart, settings.c6_rad_m6_per_s),
@@ -79,11 +81,15 @@ def choose_method(
         shape = fitting_shape(problem, sites, settings, evolutions=evolutions)
         return Plan(problem, nominal, None, shape)
     try:
-        subspace = _subspace(problem, apart, settings, evolutions, watch)
+        atoms_max = max(int(nominal.size), int(largest.size))
+        subspace = _subspace(problem, apart, settings, evolutions, watch, atoms_max)
         if subspace is None:
             return Plan(problem, nominal, None)
         smaller = problem.in_subspace(subspace.is_blocked)
         check_size(smaller, settings, evolutions=evolutions)
+        if largest.size > nominal.size:
+            is_blocked = distances(every[largest]) < subspace.radius_m
+            check_largest_shot(atoms_max, is_blocked, settings)
     except LimitError as refusal:
         if settings.method != "automatic" or settings.blockade_radius_m is not None:
             raise
@@ -97,7 +103,12 @@ def choose_method(
 
 
 def _subspace(
-    problem: Problem, apart: Floats, settings: RydbergSettings, evolutions: int, watch: Watch
+    problem: Problem,
+    apart: Floats,
+    settings: RydbergSettings,
+    evolutions: int,
+    watch: Watch,
+    atoms_max: int,
 ) -> Subspace | None:
     """Return the subspace to use, None for the full space.
 
@@ -109,6 +120,7 @@ def _subspace(
     if settings.method == "full" or (settings.method == "automatic" and radius is None):
         try:
             check_size(problem, settings, evolutions=evolutions)
+            check_largest_shot(atoms_max, None, settings)
         except LimitError:
             if settings.method == "full":
                 raise
@@ -117,12 +129,15 @@ def _subspace(
     if radius is not None:
         return given_subspace(problem, apart, radius, watch)
     limit = settings.neglected_population_max
+    if problem.atom_count == 1:
+        return None  # it has nothing to block
     found, least = chosen_subspace(problem, apart, limit, watch)
     if found is None:
+        fits = "" if settings.method == "blockade" else "do not fit in the full space, and "
         message = (
-            f"{problem.atom_count} atoms do not fit in the full space, and even the least "
-            f"blockade radius neglects a population of about {least:.2e} per atom; at most "
-            f"{limit:.2e} is allowed. A blockade radius may be given instead"
+            f"{problem.atom_count} atoms {fits}have no blockade subspace: even the least blockade "
+            f"radius neglects a population of about {least:.2e} per atom; at most {limit:.2e} is "
+            "allowed. A blockade radius may be given instead"
         )
         raise LimitError(message)
     return found

@@ -55,6 +55,18 @@ class Drive:
         ends = (self.coupling_starts, self.coupling_ends)
         return 2 * max(float(np.abs(w).max(initial=0.0)) for w in ends)
 
+    @property
+    def rate_max(self) -> float:
+        """Bound of the largest Rabi frequency plus the largest detuning of any atom, in rad/s."""
+        ends = (
+            (self.coupling_starts, self.detuning_starts),
+            (self.coupling_ends, self.detuning_ends),
+        )
+        return max(
+            2 * float(np.abs(w).max(initial=0.0)) + float(np.abs(d).max(initial=0.0))
+            for w, d in ends
+        )
+
     def at(self, pieces: NDArray[np.intp], times_s: Floats) -> tuple[Complexes, Floats]:
         """Return w and d at times that lie in the given pieces.
 

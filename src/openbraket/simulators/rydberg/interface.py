@@ -31,6 +31,7 @@ class RydbergSettings:
             atom and at any time.
         tolerance: Bound of the integration error, as total variation of the final distribution.
         precision: `single` halves the memory and rounds to 1e-6 or so.
+        shot_precision: Of noisy shots, whose rounding is far below the statistical error.
         phase_sign: `documented` has e^{iφ} with |g><r|; `local_simulator` has e^{-iφ}, as the SDK's
             `braket_ahs` evolves.
         c6_rad_m6_per_s: Interaction constant.
@@ -45,6 +46,7 @@ class RydbergSettings:
     neglected_population_max: float = 1e-2
     tolerance: float = 1e-4
     precision: Precision = "double"
+    shot_precision: Precision = "single"
     phase_sign: PhaseSign = "documented"
     c6_rad_m6_per_s: float = C6_RAD_M6_PER_S
     memory_bytes_max: int = MEMORY_BYTES_MAX
@@ -61,7 +63,7 @@ class RydbergLog:
         method: `full`, `blockade` or `mps`.
         atom_count: Atoms that evolved (of the program, before noise).
         configuration_count: Amplitudes that were kept; 0 for a matrix product state.
-        step_count: Time steps of the (last) evolution.
+        step_count: Time steps of the evolution, the most where there are several.
         integration_error: Bound of the integration error, total variation.
         norm_drift: |1 - <ψ|ψ>| at the end; the largest where several evolutions were made. None
             where atoms decay, which takes from the norm between jumps.

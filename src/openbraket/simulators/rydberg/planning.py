@@ -117,3 +117,37 @@ def check_size(problem: Problem, settings: RydbergSettings, *, evolutions: int) 
             f"{settings.run_seconds_max:.0f} s are allowed"
         )
         raise LimitError(message)
+
+
+def check_largest_shot(
+    atom_count: int, is_blocked: NDArray[np.bool_] | None, settings: RydbergSettings
+) -> None:
+    """Refuse a program if the noisy shot with most atoms does not fit.
+
+    Args:
+        atom_count: Atoms of that shot; errors may have filled vacancies.
+        is_blocked: Its blocked pairs; None for the full space.
+        settings: With the limits.
+
+    Raises:
+        LimitError: If atoms, configurations or memory are over their limit.
+    """
+    atoms_max = FULL_ATOMS_MAX if is_blocked is None else BLOCKADE_ATOMS_MAX
+    if atom_count > atoms_max:
+        message = (
+            f"Errors fill vacancies, so that one shot has {atom_count} atoms: at most {atoms_max} "
+            "are possible"
+        )
+        raise LimitError(message)
+    count = configuration_count(atom_count, is_blocked) or CONFIGURATIONS_MAX + 1
+    if is_blocked is None:
+        memory = full_bytes(atom_count, settings.shot_precision)
+    else:
+        memory = blockade_bytes(count, settings.shot_precision)
+    if count > CONFIGURATIONS_MAX or memory > settings.memory_bytes_max:
+        message = (
+            f"Errors fill vacancies, so that one shot has {atom_count} atoms with {count} "
+            f"configurations, which are estimated to need {memory / 2**30:.1f} GiB; at most "
+            f"{CONFIGURATIONS_MAX} and {settings.memory_bytes_max / 2**30:.1f} GiB are possible"
+        )
+        raise LimitError(message)

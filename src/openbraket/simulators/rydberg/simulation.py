@@ -26,6 +26,7 @@ from openbraket.simulators.rydberg.problem import Problem
 from openbraket.simulators.rydberg.register import distances, interactions
 from openbraket.simulators.rydberg.splitting import steps_of
 from openbraket.simulators.rydberg.stepping import (
+    BLOCKING_RATIO,
     MEASURED_CONFIGURATIONS_MAX,
     Evolved,
     calibrate,
@@ -33,6 +34,7 @@ from openbraket.simulators.rydberg.stepping import (
     evolve_sampled,
     guess_step,
     probabilities,
+    step_of_shot,
 )
 from openbraket.simulators.rydberg.watch import Watch
 
@@ -210,10 +212,11 @@ class _Runner:
         return evolved, self._log_of(plan, evolved)
 
     def _plan(self) -> Plan:
+        is_driven = self._draws.is_driven
         return choose_method(
             self._program,
             self._settings,
-            atoms=np.flatnonzero(self._draws.is_driven.any(axis=0)),
+            largest=np.flatnonzero(is_driven[is_driven.sum(axis=1).argmax()]),
             evolutions=len(self._groups),
             thread_count=self._thread_count,
             watch=self._watch,
@@ -259,26 +262,29 @@ class _Runner:
         size = configuration_count(plan.problem.atom_count, plan.problem.is_blocked) or 0
         self._watch.expect(float(len(steps)) * size * len(self._groups))
 
-        def evolve(group: tuple[int, NDArray[np.intp]]) -> tuple[float, int]:
+        def evolve(group: tuple[int, NDArray[np.intp]]) -> tuple[float, int, int]:
             shot, members = group
             problem, atoms = self._perturbed(plan, shot, 1 if workers > 1 else self._thread_count)
             if atoms.size == 0:
-                return 0.0, 0
+                return 0.0, 0, 0
+            own_s = step_of_shot(problem, plan.problem, step_s, tolerance)
+            own = steps if own_s == step_s else steps_of(problem.drive, own_s)
 
             def measure(space: Evolving, ending: NDArray[np.intp]) -> None:
                 _measure(space, atoms, outcomes, ending, is_rydberg)
 
             if self._decay is not None:
                 jumps = self._decay.jumps
-                return 0.0, evolve_decaying(problem, steps, members, jumps, self._watch, measure)
+                made = evolve_decaying(problem, own, members, jumps, self._watch, measure)
+                return 0.0, made, len(own)
             space = problem.space()
-            space.evolve(problem.drive, steps, self._watch)
+            space.evolve(problem.drive, own, self._watch)
             measure(space, members)
-            return abs(1 - space.norm()), 1
+            return abs(1 - space.norm()), 1, len(own)
 
         with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-            drifts, counts = zip(*pool.map(evolve, self._groups), strict=True)
-        log = self._log(plan, size, len(steps), tolerance, tolerance)
+            drifts, counts, lengths = zip(*pool.map(evolve, self._groups), strict=True)
+        log = self._log(plan, size, max(lengths), tolerance, tolerance)
         drift = None if self._decay is not None else max(drifts)
         return replace(log, norm_drift=drift, evolution_count=sum(counts))
 
@@ -301,15 +307,14 @@ class _Runner:
         if self._decay is not None:
             warnings.append("a matrix product state is without the decay of |r>")
         tolerance = max(settings.tolerance, _STATISTICAL_SHARE / np.sqrt(shots))
-        place = np.empty(len(self._program.sites_m), dtype=np.intp)
-        place[:] = place.size
-        place[plan.atoms[list(shape.order)]] = np.arange(len(shape.order))
+        # Atoms that errors have put on vacancies have their place among the others.
+        place = shape.places(self._program.sites_m)
 
         def group(
             shot: int, members: NDArray[np.intp], generator: np.random.Generator
         ) -> tuple[Callable[[], Problem], Callable[[AtomChain], None]]:
             problem, atoms = self._perturbed(plan, shot, 1)
-            order = np.argsort(place[atoms], kind="stable")
+            order = np.argsort([place[atom] for atom in atoms], kind="stable")
 
             def measure(chain: AtomChain) -> None:
                 draws = generator.random((members.size, order.size))
@@ -355,6 +360,12 @@ class _Runner:
         couplings = interactions(
             distances(draws.positions_m[shot][atoms]), settings.c6_rad_m6_per_s
         )
+        # An atom on a vacancy may be so near that time steps would become absurdly short.
+        strongest = max(
+            float(plan.problem.couplings.max(initial=0.0)),
+            BLOCKING_RATIO * plan.problem.drive.rate_max,
+        )
+        couplings = np.minimum(couplings, strongest)
         drive = drive_of(self._program, [int(a) for a in atoms], settings.phase_sign).perturbed(
             draws.amplitude_factors[shot][atoms], draws.detuning_shifts_rad_per_s[shot][atoms]
         )
@@ -364,8 +375,7 @@ class _Runner:
             is_blocked = distances(sites) < plan.subspace.radius_m
         if self._decay is not None:
             drive = drive.decaying(self._decay.rate_per_s)
-        # Rounding in single precision is far below the statistical error.
-        return Problem(couplings, drive, is_blocked, "single", thread_count), atoms
+        return Problem(couplings, drive, is_blocked, settings.shot_precision, thread_count), atoms
 
     def _log_of(self, plan: Plan, evolved: Evolved) -> RydbergLog:
         log = self._log(

@@ -39,6 +39,10 @@ _SAFETY: Final = 2.0
 # Phases that the strongest interaction and the Rabi frequency may turn in one step, in rad.
 COUPLING_STEP: Final = 1.2
 _RABI_STEP: Final = 0.75
+# Interactions this many times above the drive block a pair but for 1e-5, however strong they are.
+BLOCKING_RATIO: Final = 200.0
+# A shot takes shorter steps where its atoms ask for less than this share of the program's.
+_STEP_SHARE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,24 @@ def guess_step(problem: Problem, tolerance: float) -> float:
         _RABI_STEP / max(rabi, 1e-9),
     ]
     return float(max(min(limits) * easing, duration / STEP_COUNT_MAX))
+
+
+def step_of_shot(shot: Problem, nominal: Problem, step_s: float, tolerance: float) -> float:
+    """Return the step of one noisy shot, in s.
+
+    A shot in which an error has filled a vacancy may have far stronger interactions than the
+    program, which the program's step would not resolve.
+
+    Args:
+        shot: The atoms of the shot.
+        nominal: Those of the program.
+        step_s: The step that was calibrated for the program.
+        tolerance: For which it was.
+    """
+    own, common = guess_step(shot, tolerance), guess_step(nominal, tolerance)
+    if own >= _STEP_SHARE * common:
+        return step_s
+    return own * min(1.0, step_s / common)
 
 
 def evolve_measured(

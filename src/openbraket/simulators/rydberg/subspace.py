@@ -14,7 +14,12 @@ import numpy as np
 from openbraket.base.errors import LimitError
 from openbraket.simulators.rydberg.register import cluster
 from openbraket.simulators.rydberg.splitting import steps_of
-from openbraket.simulators.rydberg.stepping import COUPLING_STEP, guess_step, squares
+from openbraket.simulators.rydberg.stepping import (
+    BLOCKING_RATIO,
+    COUPLING_STEP,
+    guess_step,
+    squares,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +33,6 @@ _TIMES: Final = 32
 # A radius that is given is not chosen by what it neglects, so a glance must do.
 GIVEN_CLUSTER_ATOMS: Final = 6
 _GIVEN_TIMES: Final = 4
-_RATIO_MAX: Final = 200.0
 _RADII_MAX: Final = 16
 _CLUSTER_TOLERANCE: Final = 1e-3
 # Time steps of the cluster, and how far interactions must be above the drive to block anything.
@@ -98,18 +102,16 @@ def _softened(problem: Problem) -> Problem:
     Raises:
         LimitError: If even interactions that barely block would take too many steps.
     """
-    drive = problem.drive
-    rate = 2 * np.abs(drive.coupling_starts).max() + np.abs(drive.detuning_starts).max()
-    rate = max(rate, 2 * np.abs(drive.coupling_ends).max() + np.abs(drive.detuning_ends).max())
-    affordable = _CLUSTER_STEPS_MAX * COUPLING_STEP / max(problem.duration_s * float(rate), 1e-9)
+    rate = problem.drive.rate_max
+    affordable = _CLUSTER_STEPS_MAX * COUPLING_STEP / max(problem.duration_s * rate, 1e-9)
     if affordable < _RATIO_MIN:
         message = (
-            f"The drive turns an atom by up to {problem.duration_s * float(rate):.1e} rad, so that "
+            f"The drive turns an atom by up to {problem.duration_s * rate:.1e} rad, so that "
             f"what a blockade radius neglects cannot be measured; at most "
             f"{_CLUSTER_STEPS_MAX * COUPLING_STEP / _RATIO_MIN:.1e} rad are possible"
         )
         raise LimitError(message)
-    bound = min(_RATIO_MAX, affordable) * float(rate)
+    bound = min(BLOCKING_RATIO, affordable) * rate
     return replace(problem, couplings=np.minimum(problem.couplings, bound))
 
 
