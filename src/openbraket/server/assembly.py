@@ -22,6 +22,7 @@ from openbraket.engine.door import Door
 from openbraket.engine.executors.base import Executor
 from openbraket.engine.jobs.dispatcher import JobDispatcher
 from openbraket.engine.jobs.shared import SharedJobs
+from openbraket.engine.progress import ProgressLog
 from openbraket.engine.waiters import EndWaiters
 from openbraket.programs.ahs import AhsParameters
 from openbraket.server.executors import build_executor, build_job_runtime, extra_count
@@ -291,6 +292,7 @@ def _dispatcher(
         seed=settings.seed,
         runner_settings=_runner_settings(settings),
         uploads=open_uploads(settings, remote, blobs),
+        on_progress=ProgressLog(),
         end_waiters=end_waiters,
     )
 
