@@ -294,6 +294,10 @@ class RydbergStateSingle(RydbergState):
 class BlockadeState:
     """Two-level atoms in the configurations without a blocked pair, double precision.
 
+    Beside the amplitudes it keeps what the configurations have in common: small where atoms that
+    block each other stand near each other in the order of the atoms, as on lattices, and where
+    they do not, 2 bytes or so for each configuration, with sweeps half as fast.
+
     Wrong arguments raise ValueError, too many configurations as well.
     """
 

@@ -14,17 +14,21 @@
 namespace openbraket {
 namespace {
 
-// Pairs, or configurations, that one task of a thread handles.
-constexpr std::size_t task_size = std::size_t(1) << 15;
+// Amplitudes that are worked on together in cache, and how many of them a thread more is worth.
+constexpr std::size_t tile_bytes = std::size_t(1) << 18;
+constexpr std::size_t thread_amplitudes = std::size_t(1) << 17;
+// Sweeps that are applied to one block before the next.
+constexpr std::size_t together_max = 8;
 
-// Multiply (re, im) by exp(-i beta energy). Written without branches so that it vectorizes; the
-// absolute error is below 3e-16 for |beta energy| < 1e5.
+// Multiply (re, im) by exp(-i beta (first + second)). Written without branches so that it
+// vectorizes; the absolute error is below 3e-16 for |beta energy| < 1e5.
 template <typename Real>
-void multiply_phases(Real *re, Real *im, const Real *energies, double beta, std::size_t count) {
+void multiply_phases(Real *re, Real *im, const double *first, const double *second, double beta,
+                     std::size_t count) {
   constexpr double per_quarter = 0.63661977236758134308, round = 6755399441055744.0;
   constexpr double quarter_1 = 1.57079632673412561417, quarter_2 = 6.07710050650619224932e-11;
   for (std::size_t i = 0; i < count; ++i) {
-    const double x = -beta * double(energies[i]);
+    const double x = -beta * (first[i] + second[i]);
     const double shifted = x * per_quarter + round, q = shifted - round;
     const double r = (x - q * quarter_1) - q * quarter_2, s = r * r;
     double sine = 1.58962301576546568060e-10;
@@ -84,169 +88,236 @@ void update_run(Real *__restrict lower_re, Real *__restrict lower_im, Real *__re
     update(lower_re[i], lower_im[i], upper_re[i], upper_im[i], u);
 }
 
-} // namespace
+template <typename Real> struct Parts {
+  Real *re, *im;
+};
 
-std::vector<Mask> blockade_configurations(std::span<const Mask> blocked, std::size_t count_max) {
-  if (blocked.empty() || blocked.size() > std::size_t(blockade_atom_count_max))
-    throw std::invalid_argument("atom_count must be 1 to " +
-                                std::to_string(blockade_atom_count_max) + ", got " +
-                                std::to_string(blocked.size()));
-  std::vector<Mask> out{0};
-  for (std::size_t k = 0; k < blocked.size(); ++k) {
-    const std::size_t before = out.size();
-    for (std::size_t i = 0; i < before; ++i)
-      if ((out[i] & blocked[k]) == 0) {
-        if (out.size() >= count_max)
-          throw std::length_error("the blockade subspace has more than " +
-                                  std::to_string(count_max) + " configurations");
-        out.push_back(out[i] | bit(int(k)));
-      }
+template <typename Real>
+void update_runs(Parts<Real> lower, Parts<Real> upper, std::span<const PairRun> runs,
+                 const AtomMatrix<Real> &matrix) {
+  const AtomMatrix<Real> u = matrix; // in registers: what is written cannot change it
+  for (const PairRun run : runs) {
+    Real *const lr = lower.re + run.lower, *const li = lower.im + run.lower;
+    Real *const ur = upper.re + run.upper, *const ui = upper.im + run.upper;
+    if (run.length < short_run) {
+      // The vector loop's entry and exit cost more than so few pairs.
+      std::size_t i = 0;
+      do
+        update(lr[i], li[i], ur[i], ui[i], u);
+      while (++i < run.length);
+    } else {
+      update_run(lr, li, ur, ui, run.length, u);
+    }
+  }
+}
+
+// One step of a sweep: the matrices of all low atoms, that of one high atom, or phases.
+struct Operation {
+  enum class What { low_atoms, high_atom, phases };
+  What what;
+  bool is_descending;
+  int atom;
+  double beta;
+  const Complex *matrices; // of all atoms of the sweep, or that of the high atom
+};
+
+std::vector<Operation> operations_of(const SweepColumns &sweeps, int low_count, int atom_count) {
+  using enum Operation::What;
+  std::vector<Operation> out;
+  const std::size_t count = sweeps.betas.size();
+  out.reserve(count * std::size_t(atom_count - low_count + 2));
+  for (std::size_t s = 0; s < count; ++s) {
+    const bool is_descending = sweeps.is_descending[s] != 0;
+    const Complex *const matrices = sweeps.matrices.data() + s * std::size_t(atom_count) * 4;
+    if (!is_descending)
+      out.push_back({low_atoms, false, 0, 0.0, matrices});
+    for (int i = low_count; i < atom_count; ++i) {
+      const int k = is_descending ? low_count + atom_count - 1 - i : i;
+      out.push_back({high_atom, false, k, 0.0, matrices + 4 * k});
+    }
+    if (is_descending)
+      out.push_back({low_atoms, true, 0, 0.0, matrices});
+    if (sweeps.betas[s] != 0.0)
+      out.push_back({phases, false, 0, sweeps.betas[s], nullptr});
   }
   return out;
 }
+
+// What one thread needs to apply operations.
+template <typename Real> class Worker {
+public:
+  Worker(const BlockadeSubspace &subspace, Parts<Real> state)
+      : subspace_(subspace), state_(state), fields_(BlockadeSubspace::low_parts_max) {
+    matrices_.reserve(together_max * std::size_t(subspace.low_count()));
+  }
+
+  // Apply operations whose pairs lie within the blocks; stops where it is cancelled.
+  void apply_within(std::size_t first, std::size_t last, std::span<const Operation> operations,
+                    const std::atomic<bool> &is_cancelled) {
+    for (std::size_t i = 0; i < operations.size();) {
+      if (is_cancelled.load(std::memory_order_relaxed))
+        return;
+      if (operations[i].what == Operation::What::high_atom) {
+        apply_high(first, last, operations[i++]);
+        continue;
+      }
+      std::size_t end = i;
+      while (end < operations.size() && end - i < together_max &&
+             operations[end].what != Operation::What::high_atom)
+        ++end;
+      apply_low(first, last, operations.subspan(i, end - i));
+      i = end;
+    }
+  }
+
+  // Apply the matrix of a high atom to the pairs whose upper ones lie within the blocks.
+  void apply_high(std::size_t first, std::size_t last, const Operation &operation) {
+    const auto blocks = subspace_.blocks();
+    const AtomMatrix<Real> u(operation.matrices);
+    const Mask mine = bit(operation.atom);
+    std::size_t lower = blocks.size();
+    for (std::size_t upper = first; upper < last; ++upper) {
+      if ((blocks[upper].high & mine) == 0)
+        continue;
+      const Mask partner = blocks[upper].high ^ mine;
+      if (lower == blocks.size())
+        lower = std::size_t(
+            std::lower_bound(blocks.begin(), blocks.begin() + std::ptrdiff_t(upper), partner,
+                             [](const auto &block, Mask value) { return block.high < value; }) -
+            blocks.begin());
+      while (blocks[lower].high != partner)
+        ++lower;
+      update_runs(at(blocks[lower]), at(blocks[upper]),
+                  subspace_.embedding(blocks[lower], operation.atom), u);
+    }
+  }
+
+private:
+  using Block = BlockadeSubspace::Block;
+
+  Parts<Real> at(const Block &block) const {
+    return {state_.re + block.start, state_.im + block.start};
+  }
+
+  void apply_low(std::size_t first, std::size_t last, std::span<const Operation> operations) {
+    const std::size_t low_count = std::size_t(subspace_.low_count());
+    matrices_.clear();
+    for (const Operation &operation : operations)
+      for (std::size_t k = 0; operation.what == Operation::What::low_atoms && k < low_count; ++k)
+        matrices_.emplace_back(operation.matrices + 4 * k);
+    for (std::size_t i = first; i < last; ++i) {
+      const Block &block = subspace_.blocks()[i];
+      const BlockadeSubspace::Kind &kind = subspace_.kind(block);
+      const Parts<Real> here = at(block);
+      const AtomMatrix<Real> *matrices = matrices_.data();
+      for (const Operation &operation : operations) {
+        if (operation.what == Operation::What::phases) {
+          find_fields(block, kind);
+          multiply_phases(here.re, here.im, fields_.data(), kind.energies.data(), operation.beta,
+                          kind.lows.size());
+          continue;
+        }
+        for (std::size_t j = 0; j < low_count; ++j) {
+          const std::size_t k = operation.is_descending ? low_count - 1 - j : j;
+          const std::size_t from = kind.run_starts[k], to = kind.run_starts[k + 1];
+          update_runs(here, here, std::span(kind.runs).subspan(from, to - from), matrices[k]);
+        }
+        matrices += low_count;
+      }
+    }
+  }
+
+  // The energies of a block's high part and between it and each low part: that of the low part
+  // without its highest atom, which stands earlier, plus the highest atom's share.
+  void find_fields(const Block &block, const BlockadeSubspace::Kind &kind) {
+    if (block.high == 0) {
+      std::fill_n(fields_.begin(), kind.lows.size(), 0.0);
+      return;
+    }
+    fields_[0] = block.energy;
+    for (int k = 0; k < subspace_.low_count(); ++k) {
+      const double field = subspace_.field(block, k);
+      for (std::size_t r = kind.run_starts[std::size_t(k)]; r < kind.run_starts[std::size_t(k) + 1];
+           ++r) {
+        const PairRun run = kind.runs[r];
+        if (kind.lows[run.upper] >> (k + 1) != 0)
+          break;
+        for (std::size_t i = 0; i < run.length; ++i)
+          fields_[run.upper + i] = fields_[run.lower + i] + field;
+      }
+    }
+  }
+
+  const BlockadeSubspace &subspace_;
+  Parts<Real> state_;
+  std::vector<double> fields_;
+  std::vector<AtomMatrix<Real>> matrices_; // of the low atoms, for each sweep of some operations
+};
+
+} // namespace
 
 template <typename Real>
 BlockadeState<Real>::BlockadeState(std::span<const Mask> blocked,
                                    std::span<const double> interactions,
                                    std::size_t configuration_count_max)
-    : BlockadeState(blocked, interactions,
-                    blockade_configurations(
-                        blocked, std::min<std::size_t>(configuration_count_max, UINT32_MAX))) {}
-
-template <typename Real>
-BlockadeState<Real>::BlockadeState(std::span<const Mask> blocked,
-                                   std::span<const double> interactions,
-                                   const std::vector<Mask> &configurations)
-    : blocked_(blocked.begin(), blocked.end()), atoms_(blocked.size()),
-      energies_(configurations.size()), re_(configurations.size()), im_(configurations.size()) {
-  if (interactions.size() != blocked.size() * blocked.size())
-    throw std::invalid_argument("interactions must have atom_count^2 entries");
+    : subspace_(blocked, interactions, configuration_count_max),
+      tile_atom_count_(subspace_.atoms_of(tile_bytes / (2 * sizeof(Real)))),
+      tile_starts_(subspace_.tile_starts(tile_atom_count_)), re_(subspace_.configuration_count()),
+      im_(subspace_.configuration_count()) {
   re_[0] = 1;
-  add_energies(configurations, interactions);
-  find_pairs(configurations);
-}
-
-// V of a configuration: that of the configuration without its highest atom, which stands earlier,
-// plus the highest atom's share.
-template <typename Real>
-void BlockadeState<Real>::add_energies(std::span<const Mask> configurations,
-                                       std::span<const double> interactions) {
-  const std::size_t n = blocked_.size();
-  std::size_t start = 1;
-  for (std::size_t k = 0; k < n; ++k) {
-    const double *row = interactions.data() + k * n;
-    std::size_t below = 0;
-    for (; start < configurations.size() && configurations[start] < bit(int(k) + 1); ++start) {
-      const Mask rest = configurations[start] ^ bit(int(k));
-      while (configurations[below] != rest)
-        ++below;
-      double energy = double(energies_[below]);
-      for (Mask m = rest; m != 0; m &= m - 1)
-        energy += row[std::countr_zero(m)];
-      energies_[start] = Real(energy);
-    }
-  }
-}
-
-template <typename Real> std::vector<Mask> BlockadeState<Real>::configurations() const {
-  return blockade_configurations(blocked_, configuration_count());
-}
-
-template <typename Real>
-void BlockadeState<Real>::find_pairs(std::span<const Mask> configurations) {
-  for (std::size_t k = 0; k < atoms_.size(); ++k) {
-    Atom &atom = atoms_[k];
-    const Mask mine = bit(int(k));
-    std::size_t lower = 0, in_task = task_size;
-    for (std::size_t upper = 0; upper < configurations.size(); ++upper) {
-      if (!(configurations[upper] & mine))
-        continue;
-      while (configurations[lower] != (configurations[upper] ^ mine))
-        ++lower;
-      if (in_task >= task_size) {
-        atom.task_starts.push_back(std::uint32_t(atom.runs.size()));
-        in_task = 0;
-      }
-      Run *last = atom.runs.size() > atom.task_starts.back() ? &atom.runs.back() : nullptr;
-      if (last != nullptr && last->lower + last->length == lower &&
-          last->upper + last->length == upper)
-        ++last->length;
-      else
-        atom.runs.push_back({std::uint32_t(lower), std::uint32_t(upper), 1});
-      ++in_task;
-    }
-    atom.task_starts.push_back(std::uint32_t(atom.runs.size()));
-    atom.runs.shrink_to_fit();
-  }
 }
 
 template <typename Real>
 bool BlockadeState<Real>::apply(const SweepColumns &sweeps, int thread_count, Monitor &monitor) {
-  const std::size_t count = sweeps.betas.size(), n = atoms_.size();
+  const std::size_t count = sweeps.betas.size(), n = std::size_t(atom_count());
   if (sweeps.is_descending.size() != count || sweeps.matrices.size() != count * n * 4)
     throw std::invalid_argument("sweep columns differ in length");
+  const std::vector<Operation> operations =
+      operations_of(sweeps, subspace_.low_count(), atom_count());
+  const std::size_t tile_count = tile_starts_.size() - 1;
   monitor.done = 0;
-  monitor.total = std::max<std::size_t>(1, count * (n + 1));
-  const std::size_t size = configuration_count(), phase_tasks = (size + task_size - 1) / task_size;
-  const int threads = int(std::min<std::size_t>(
-      std::size_t(std::clamp(thread_count, 1, thread_count_max)), (phase_tasks + 3) / 4));
-  std::atomic<std::size_t> next{0};
-  const auto run_task = [&](const Atom &atom, const AtomMatrix<Real> &u, std::size_t task) {
-    for (std::size_t r = atom.task_starts[task]; r < atom.task_starts[task + 1]; ++r) {
-      const Run run = atom.runs[r];
-      Real *const lr = re_.data() + run.lower, *const li = im_.data() + run.lower;
-      Real *const ur = re_.data() + run.upper, *const ui = im_.data() + run.upper;
-      if (run.length < short_run) {
-        // The vector loop's entry and exit cost more than so few pairs.
-        std::size_t i = 0;
-        do
-          update(lr[i], li[i], ur[i], ui[i], u);
-        while (++i < run.length);
-      } else {
-        update_run(lr, li, ur, ui, run.length, u);
-      }
-    }
+  monitor.total = std::max<std::size_t>(1, operations.size() * tile_count);
+  const std::size_t worth = (configuration_count() + thread_amplitudes - 1) / thread_amplitudes;
+  const int threads = int(
+      std::min({std::size_t(std::clamp(thread_count, 1, thread_count_max)), worth, tile_count}));
+  std::vector<Worker<Real>> workers(std::size_t(threads),
+                                    Worker<Real>(subspace_, {re_.data(), im_.data()}));
+  const auto is_global = [&](const Operation &operation) {
+    return operation.what == Operation::What::high_atom && operation.atom >= tile_atom_count_;
   };
+  std::atomic<std::size_t> next{0};
   std::optional<std::barrier<>> barrier;
   on_threads(
       threads, [&](int started) { barrier.emplace(started); },
       [&](int thread) {
-        // Work through one operation's tasks with the other threads.
-        const auto share = [&](std::size_t task_count, const auto &body) {
-          if (threads == 1) {
-            for (std::size_t task = 0; task < task_count; ++task)
-              body(task);
-          } else {
-            for (std::size_t task;
-                 (task = next.fetch_add(1, std::memory_order_relaxed)) < task_count;)
-              body(task);
-            barrier->arrive_and_wait();
-            if (thread == 0)
-              next = 0;
-            barrier->arrive_and_wait();
-          }
+        Worker<Real> &worker = workers[std::size_t(thread)];
+        // Work through the tiles with the other threads.
+        const auto for_each_tile = [&](const auto &body) {
+          for (std::size_t tile;
+               (tile = next.fetch_add(1, std::memory_order_relaxed)) < tile_count;)
+            body(tile_starts_[tile], tile_starts_[tile + 1]);
+          barrier->arrive_and_wait();
           if (thread == 0)
-            monitor.done.fetch_add(1, std::memory_order_relaxed);
+            next = 0;
+          barrier->arrive_and_wait();
         };
-        const auto is_cancelled = [&] {
-          return monitor.is_cancelled.load(std::memory_order_relaxed);
-        };
-        for (std::size_t s = 0; s < count; ++s) {
-          const Complex *matrices = sweeps.matrices.data() + s * n * 4;
-          for (std::size_t i = 0; i < n; ++i) {
-            const std::size_t k = sweeps.is_descending[s] ? n - 1 - i : i;
-            const AtomMatrix<Real> u(matrices + 4 * k);
-            share(is_cancelled() ? 0 : atoms_[k].task_starts.size() - 1,
-                  [&](std::size_t task) { run_task(atoms_[k], u, task); });
-          }
-          const double beta = sweeps.betas[s];
-          share(beta == 0.0 || is_cancelled() ? 0 : phase_tasks, [&](std::size_t task) {
-            const std::size_t from = task * task_size;
-            multiply_phases(re_.data() + from, im_.data() + from, energies_.data() + from, beta,
-                            std::min(task_size, size - from));
+        for (std::size_t i = 0; i < operations.size();) {
+          // A high atom whose pairs lie in two tiles, or all operations up to the next such one.
+          std::size_t end = i + 1;
+          const bool is_alone = is_global(operations[i]);
+          while (!is_alone && end < operations.size() && !is_global(operations[end]))
+            ++end;
+          const auto part = std::span(operations).subspan(i, end - i);
+          for_each_tile([&](std::size_t first, std::size_t last) {
+            if (monitor.is_cancelled.load(std::memory_order_relaxed))
+              return;
+            if (is_alone)
+              worker.apply_high(first, last, part.front());
+            else
+              worker.apply_within(first, last, part, monitor.is_cancelled);
+            monitor.done.fetch_add(part.size(), std::memory_order_relaxed);
           });
-          if (threads == 1 && is_cancelled())
-            return;
+          i = end;
         }
       });
   return !monitor.is_cancelled.load();
@@ -322,9 +393,8 @@ std::vector<Mask> BlockadeState<Real>::sample(std::span<const double> draws) con
   }
   while (next < draws.size()) // what rounding left over
     out[next++] = last;
-  const std::vector<Mask> known = configurations();
   for (Mask &index : out)
-    index = known[index];
+    index = subspace_.configuration(index);
   return out;
 }
 

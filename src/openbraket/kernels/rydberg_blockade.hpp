@@ -3,12 +3,13 @@
 //
 // Within the subspace the flow of one atom acts on disjoint pairs of configurations, (c, c with the
 // atom excited), so that it is exact and in place; the energies of the pairs that are not blocked
-// are phases. Configurations are sorted, and pairs are kept as runs of neighbours; the list of the
-// configurations itself is made anew where it is asked for.
+// are phases. Pairs and energies follow from the structure of the subspace while they are worked
+// on, so that a state takes little more than its amplitudes.
 #pragma once
 
 #include "buffer.hpp"
 #include "operators.hpp"
+#include "rydberg_subspace.hpp"
 #include "state.hpp"
 
 #include <complex>
@@ -17,8 +18,6 @@
 #include <vector>
 
 namespace openbraket {
-
-inline constexpr int blockade_atom_count_max = 63;
 
 // Sweeps in columns: every sweep applies one 2x2 matrix per atom, in ascending order of the atoms
 // or descending, then multiplies configuration c by exp(-i beta V(c)).
@@ -30,15 +29,13 @@ struct SweepColumns {
 
 template <typename Real> class BlockadeState {
 public:
-  // All atoms in the ground state. `blocked[k]` has the bits of the atoms that cannot be excited
-  // with atom k; `interactions` is symmetric, row-major. Throws std::invalid_argument for sizes
-  // that do not fit, std::length_error for more than `configuration_count_max` configurations.
+  // All atoms in the ground state. Arguments and what is thrown are those of BlockadeSubspace.
   BlockadeState(std::span<const Mask> blocked, std::span<const double> interactions,
                 std::size_t configuration_count_max);
 
-  int atom_count() const { return int(atoms_.size()); }
+  int atom_count() const { return subspace_.atom_count(); }
   std::size_t configuration_count() const { return re_.size(); }
-  std::vector<Mask> configurations() const;
+  std::vector<Mask> configurations() const { return subspace_.configurations(); }
 
   bool apply(const SweepColumns &sweeps, int thread_count, Monitor &monitor);
   std::vector<std::complex<Real>> amplitudes() const;
@@ -54,29 +51,13 @@ public:
   std::vector<Mask> sample(std::span<const double> draws) const;
 
 private:
-  struct Run {
-    std::uint32_t lower, upper, length;
-  };
-  // The pairs of one atom, cut into tasks of like size.
-  struct Atom {
-    std::vector<Run> runs;
-    std::vector<std::uint32_t> task_starts; // into runs; one entry more than tasks
-  };
-  BlockadeState(std::span<const Mask> blocked, std::span<const double> interactions,
-                const std::vector<Mask> &configurations);
-  void add_energies(std::span<const Mask> configurations, std::span<const double> interactions);
-  void find_pairs(std::span<const Mask> configurations);
   void check_length(std::size_t length) const;
 
-  std::vector<Mask> blocked_;
-  std::vector<Atom> atoms_;
-  std::vector<Real> energies_;
+  BlockadeSubspace subspace_;
+  int tile_atom_count_;                    // those whose pairs lie within a tile
+  std::vector<std::uint32_t> tile_starts_; // into the blocks; one entry more than tiles
   Buffer<Real> re_, im_;
 };
-
-// Every set of atoms without a blocked pair, ascending. Throws std::invalid_argument for no atoms
-// or too many, std::length_error beyond `count_max`.
-std::vector<Mask> blockade_configurations(std::span<const Mask> blocked, std::size_t count_max);
 
 extern template class BlockadeState<double>;
 extern template class BlockadeState<float>;

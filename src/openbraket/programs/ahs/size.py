@@ -64,7 +64,7 @@ def memory_bytes(
     Args:
         program: The program.
         parameters: What the task has asked for.
-        has_noise: Whether every shot is an evolution of its own.
+        has_noise: Whether every shot is an evolution of its own, in which atoms may decay.
         vacancies_filled: Vacancies that errors may fill in one shot.
         memory_bytes_max: Memory that one worker may use, in bytes.
 
@@ -108,8 +108,8 @@ def memory_bytes(
     if parameters.method == "mps":
         return _chain_bytes(program, sites, parameters, memory_bytes_max)
     try:
-        need = _subspace_bytes(program, sites, parameters, memory_bytes_max) - FIXED_BYTES
-        return min(memory_bytes_max, (need << vacancies_filled) + FIXED_BYTES)
+        need = _subspace_bytes(program, sites, parameters, memory_bytes_max, has_noise=has_noise)
+        return min(memory_bytes_max, (need - FIXED_BYTES << vacancies_filled) + FIXED_BYTES)
     except LimitError as refusal:
         if parameters.method != "automatic" or radius_m is not None:
             raise
@@ -146,6 +146,8 @@ def _subspace_bytes(
     sites: Sequence[tuple[float, float]],
     parameters: AhsParameters,
     memory_bytes_max: int,
+    *,
+    has_noise: bool,
 ) -> int:
     """Return the memory that a blockade subspace may take.
 
@@ -163,7 +165,7 @@ def _subspace_bytes(
     if assumed_m is None:
         return memory_bytes_max
     count, is_complete = independent_set_count(sites, assumed_m)
-    need = blockade_bytes(count, _precisions(parameters)[0]) + FIXED_BYTES
+    need = blockade_bytes(count, _precisions(parameters)[0], has_jumps=has_noise) + FIXED_BYTES
     if need > memory_bytes_max:
         least = "" if is_complete else "at least "
         seconds = blockade_seconds(count, atom_count, step_count(program))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from openbraket.simulators.rydberg.register import distances, interactions
 from openbraket.simulators.rydberg.subspace import Subspace, chosen_subspace, given_subspace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from openbraket.circuits.ahs import AhsProgram
@@ -48,6 +51,7 @@ def choose_method(
     *,
     largest: NDArray[np.intp],
     evolutions: int,
+    has_jumps: bool,
     thread_count: int,
     watch: Watch,
 ) -> Plan:
@@ -59,6 +63,7 @@ def choose_method(
         largest: Sites with an atom in the shot that has most of them; the program's own atoms for
             one that fills none.
         evolutions: How many groups of shots evolve differently.
+        has_jumps: Whether atoms decay.
         thread_count: Threads to use.
         watch: Follows the work of choosing a radius.
 
@@ -82,14 +87,20 @@ def choose_method(
         return Plan(problem, nominal, None, shape)
     try:
         atoms_max = max(int(nominal.size), int(largest.size))
-        subspace = _subspace(problem, apart, settings, evolutions, watch, atoms_max)
+        check = partial(check_size, settings=settings, evolutions=evolutions, has_jumps=has_jumps)
+        check_largest = partial(check_largest_shot, settings=settings, has_jumps=has_jumps)
+
+        def check_full() -> None:
+            check(problem)
+            check_largest(atoms_max, None)
+
+        subspace = _subspace(problem, apart, settings, check_full, watch)
         if subspace is None:
             return Plan(problem, nominal, None)
         smaller = problem.in_subspace(subspace.is_blocked)
-        check_size(smaller, settings, evolutions=evolutions)
+        check(smaller)
         if largest.size > nominal.size:
-            is_blocked = distances(every[largest]) < subspace.radius_m
-            check_largest_shot(atoms_max, is_blocked, settings)
+            check_largest(atoms_max, distances(every[largest]) < subspace.radius_m)
     except LimitError as refusal:
         if settings.method != "automatic" or settings.blockade_radius_m is not None:
             raise
@@ -106,9 +117,8 @@ def _subspace(
     problem: Problem,
     apart: Floats,
     settings: RydbergSettings,
-    evolutions: int,
+    check_full: Callable[[], None],
     watch: Watch,
-    atoms_max: int,
 ) -> Subspace | None:
     """Return the subspace to use, None for the full space.
 
@@ -119,8 +129,7 @@ def _subspace(
     radius = settings.blockade_radius_m or None
     if settings.method == "full" or (settings.method == "automatic" and radius is None):
         try:
-            check_size(problem, settings, evolutions=evolutions)
-            check_largest_shot(atoms_max, None, settings)
+            check_full()
         except LimitError:
             if settings.method == "full":
                 raise

@@ -41,11 +41,11 @@ def configuration_count(atom_count: int, is_blocked: NDArray[np.bool_] | None) -
     return independent_set_count(is_blocked, COUNTED_PATTERNS_MAX)
 
 
-def memory_bytes(problem: Problem, count: int) -> int:
+def memory_bytes(problem: Problem, count: int, *, has_jumps: bool = False) -> int:
     """Return the memory of an evolution with `count` amplitudes, in bytes."""
     if problem.is_blocked is None:
         return full_bytes(problem.atom_count, problem.precision)
-    return blockade_bytes(count, problem.precision)
+    return blockade_bytes(count, problem.precision, has_jumps=has_jumps)
 
 
 def run_seconds(problem: Problem, count: int, tolerance: float) -> float:
@@ -81,13 +81,16 @@ def check_steps(problem: Problem, settings: RydbergSettings) -> None:
     raise LimitError(message)
 
 
-def check_size(problem: Problem, settings: RydbergSettings, *, evolutions: int) -> None:
+def check_size(
+    problem: Problem, settings: RydbergSettings, *, evolutions: int, has_jumps: bool
+) -> None:
     """Refuse a problem that does not fit.
 
     Args:
         problem: The largest evolution.
         settings: With the limits.
         evolutions: How many of them there will be.
+        has_jumps: Whether atoms decay.
 
     Raises:
         LimitError: If atoms, configurations, memory or time are over their limit.
@@ -107,7 +110,7 @@ def check_size(problem: Problem, settings: RydbergSettings, *, evolutions: int) 
             f"{CONFIGURATIONS_MAX} are possible"
         )
         raise LimitError(message)
-    memory = memory_bytes(problem, count)
+    memory = memory_bytes(problem, count, has_jumps=has_jumps)
     seconds = run_seconds(problem, count, settings.tolerance) * evolutions
     if memory > settings.memory_bytes_max or seconds > settings.run_seconds_max:
         message = (
@@ -120,7 +123,11 @@ def check_size(problem: Problem, settings: RydbergSettings, *, evolutions: int) 
 
 
 def check_largest_shot(
-    atom_count: int, is_blocked: NDArray[np.bool_] | None, settings: RydbergSettings
+    atom_count: int,
+    is_blocked: NDArray[np.bool_] | None,
+    settings: RydbergSettings,
+    *,
+    has_jumps: bool,
 ) -> None:
     """Refuse a program if the noisy shot with most atoms does not fit.
 
@@ -128,6 +135,7 @@ def check_largest_shot(
         atom_count: Atoms of that shot; errors may have filled vacancies.
         is_blocked: Its blocked pairs; None for the full space.
         settings: With the limits.
+        has_jumps: Whether atoms decay.
 
     Raises:
         LimitError: If atoms, configurations or memory are over their limit.
@@ -143,7 +151,7 @@ def check_largest_shot(
     if is_blocked is None:
         memory = full_bytes(atom_count, settings.shot_precision)
     else:
-        memory = blockade_bytes(count, settings.shot_precision)
+        memory = blockade_bytes(count, settings.shot_precision, has_jumps=has_jumps)
     if count > CONFIGURATIONS_MAX or memory > settings.memory_bytes_max:
         message = (
             f"Errors fill vacancies, so that one shot has {atom_count} atoms with {count} "

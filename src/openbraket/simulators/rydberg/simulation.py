@@ -218,6 +218,7 @@ class _Runner:
             self._settings,
             largest=np.flatnonzero(is_driven[is_driven.sum(axis=1).argmax()]),
             evolutions=len(self._groups),
+            has_jumps=self._decay is not None,
             thread_count=self._thread_count,
             watch=self._watch,
         )
