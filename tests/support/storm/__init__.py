@@ -1,0 +1,1 @@
+"""A storm: clients that ask, while what serves them is killed again and again."""
