@@ -69,6 +69,7 @@ class InstanceDirectory:
         path: `<attempt>/algo-N`.
         log: Its records, see `read_log`.
         state_path: `state.json`.
+        started_path: Made once, when a runtime lets a supervisor begin.
         stop_path: The engine makes this file to end the instance.
         ml: What the script sees as `/opt/ml` and `/opt/braket`.
         model: What becomes `model.tar.gz`.
@@ -82,6 +83,7 @@ class InstanceDirectory:
         self.path = path
         self.log = path / "log"
         self.state_path = path / "state.json"
+        self.started_path = path / "started"
         self.stop_path = path / "stop"
         self.ml = path / "ml"
         self.model = self.ml / "model"
@@ -221,6 +223,17 @@ class JobDirectory:
             Those of `algo-<number>`.
         """
         return InstanceDirectory(self.path / f"algo-{number}")
+
+    def is_unstarted(self, number: int) -> bool:
+        """Return whether an instance's files are prepared and no supervisor was let begin.
+
+        Args:
+            number: The instance, from 1.
+        """
+        instance = self.instance(number)
+        is_prepared = self.spec_path.exists() and instance.path.exists()
+        is_begun = instance.started_path.exists() or instance.state_path.exists()
+        return is_prepared and not is_begun
 
     def prepare(self, spec: JobSpec) -> None:
         """Make the directories and write the specification; staging and starting come after.

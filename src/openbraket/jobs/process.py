@@ -80,7 +80,7 @@ def _end_left(directory: JobDirectory) -> None:
 
 
 def start_supervisor(directory: JobDirectory, number: int, launcher: str) -> None:
-    """Start a supervisor that begins once it is on record.
+    """Start a supervisor that begins once it is on record; at most one begins for an instance.
 
     Args:
         directory: The attempt's, prepared and staged.
@@ -89,6 +89,7 @@ def start_supervisor(directory: JobDirectory, number: int, launcher: str) -> Non
             end with the thread that calls this.
 
     Raises:
+        FileExistsError: If the instance was started before, perhaps by another server.
         OSError: If no process can be started, or it cannot be recorded.
     """
     reap()
@@ -122,6 +123,9 @@ def start_supervisor(directory: JobDirectory, number: int, launcher: str) -> Non
             start = start_ticks(pid)
             if start is None:
                 raise OSError(f"the supervisor of algo-{number} ended at once")
+            # The last thing that may refuse: of two servers that start an instance, one of which
+            # hung and knows nothing of the other, one finds the file. Its supervisor ends.
+            os.close(os.open(instance.started_path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             instance.write_state(InstanceState(STARTING, pid, start, time.time()))
             line.write(launcher.encode() + b"\n")
 

@@ -274,3 +274,11 @@ save_job_result({"total": sum(counts.values()), "name": get_job_name()})
     assert saved["dataDictionary"] == {"old": 7}
     (metric,) = [line for line in run.lines() if "Metrics - " in line]
     assert metric.endswith("Cost=0.5; iteration_number=3;")
+
+
+def test_instance_that_was_started_is_not_started_again(workplace):
+    run = workplace.job("print('ran')").start()
+    with pytest.raises(FileExistsError):
+        run.start()
+    assert run.wait().exit_code == 0
+    assert run.lines().count("ran") == 1

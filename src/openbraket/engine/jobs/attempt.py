@@ -122,6 +122,8 @@ class Attempt:
             self._is_launched = any(instance.launched_at for instance in self._read_instances())
             if not self._is_launched and not self._stop_reason:
                 await self._launch()
+            elif self._is_launched and not self._stop_reason:
+                await self._start_rest()
             return await self._watch()
         except staging.StagingError as error:
             return Verdict(str(error), has_run=False)
@@ -194,6 +196,20 @@ class Attempt:
         self._is_launched = True
         for number in self._numbers():
             await asyncio.to_thread(resources.runtime.start, self._directory, spec, number)
+
+    async def _start_rest(self) -> None:
+        """Start the instances that a server had not come to when it died during the launch.
+
+        Raises:
+            OSError: An instance cannot be started.
+        """
+        for number in self._numbers():
+            if self._directory.is_unstarted(number):
+                spec = await asyncio.to_thread(self._directory.spec)
+                with contextlib.suppress(FileExistsError):
+                    await asyncio.to_thread(
+                        self._resources.runtime.start, self._directory, spec, number
+                    )
 
     async def _stage(self, bytes_max: int) -> None:
         stage = partial(

@@ -92,6 +92,28 @@ async def test_job_that_was_begun_and_not_launched_runs_once(data_dir, monkeypat
         assert house.runtime.started == [(job.name, 1)]
 
 
+class Killed(BaseException):
+    """Ends whatever it is thrown in, as SIGKILL does."""
+
+
+async def test_instance_that_the_launch_had_not_come_to_is_started_by_the_next_server(data_dir):
+    class Dying(SmallRuntime):
+        def start(self, directory, spec, instance):
+            if instance == 2:
+                raise Killed
+            super().start(directory, spec, instance)
+
+    runtime = Dying()
+    async with opened(data_dir, runtime, ends_with_server=False) as house:
+        job = await house.create("echo ran", instances=2)
+        await house.wait(lambda: runtime.started == [(job.name, 1)])
+    async with opened(data_dir) as house:
+        done = await house.ended(job)
+        assert (done.status, done.failure_reason, done.attempt) == ("COMPLETED", None, 1)
+        assert house.runtime.started == [(job.name, 2)]
+    runtime.wait_for_all()
+
+
 async def test_job_whose_directory_has_gone_fails_after_the_launch(data_dir):
     runtime = SmallRuntime()
     async with opened(data_dir, runtime) as house:
