@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items):
         if callspec is not None and callspec.params.get("endpoint_url") == "other":
             reason = other_differs(item.name)
             if reason is not None:
-                item.add_marker(pytest.mark.xfail(reason=reason, strict=False))
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
 @pytest.fixture(scope="session")
