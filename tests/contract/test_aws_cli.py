@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from support.jobs import job_request, put_script
+from support.patience import PATIENCE_S
 
 # YAML needs the second version, which PyPI does not have.
 FIRST = Path(sys.executable).with_name("aws")
@@ -22,7 +23,7 @@ def run(service, *arguments, command=FIRST, input_text=None):
         [str(command), "braket", "get-job", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
         input=input_text,
         env={

@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from support.jobs import job_request, put_script
+from support.patience import PATIENCE_S
 from support.tasks import BUCKET, SV1, TERMINAL, task_request, wait_for
 
 TESTS = Path(__file__).parents[1]
@@ -79,7 +80,7 @@ def outputs(service):
         input=json.dumps(commands),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
         env={
             "PATH": os.environ["PATH"],

@@ -20,6 +20,7 @@ import boto3
 import pytest
 
 from support.jobs import job_request, put_script
+from support.patience import PATIENCE_S
 from support.tasks import SV1, WAIT_S, long_action, task_request
 
 SCRIPT = Path(__file__).parent / "javascript" / "every_operation.mjs"
@@ -92,7 +93,7 @@ def found(given):
         input=json.dumps(given),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert completed.returncode == 0, completed.stderr

@@ -10,9 +10,9 @@ import boto3
 import pytest
 
 from openbraket.testing import launch
+from support.patience import PATIENCE_S
 
 MIB = 1 << 20
-SETTLE_S_MAX = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def request(method, target, *, service="s3", body=b"", headers="", host="127.0.0
 
 def connect(service):
     host, port = service.endpoint_url.removeprefix("http://").rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=PATIENCE_S)
 
 
 def ask(service, data):
@@ -50,7 +50,7 @@ def ask(service, data):
 
 
 def settle(read, wanted):
-    deadline = time.monotonic() + SETTLE_S_MAX
+    deadline = time.monotonic() + PATIENCE_S
     while read() != wanted and time.monotonic() < deadline:
         time.sleep(0.02)
     return read()

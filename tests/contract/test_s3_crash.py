@@ -12,14 +12,14 @@ import botocore.exceptions
 import pytest
 
 from openbraket.testing import launch
+from support.patience import PATIENCE_S
 from support.s3 import new_client
 
 MIB = 1 << 20
-WAIT_S = 30
 
 
 def wait_until(condition):
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

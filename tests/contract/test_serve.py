@@ -15,6 +15,7 @@ import botocore.exceptions
 import pytest
 
 import openbraket.testing
+from support.patience import PATIENCE_S
 
 COMMAND = [sys.executable, "-m", "openbraket.cli.main"]
 
@@ -25,7 +26,7 @@ def test_signals_stop_it_with_status_zero_and_no_traceback(tmp_path, number):
     with urllib.request.urlopen(service.endpoint_url + "/healthz") as answer:
         assert json.loads(answer.read())["status"] == "ok"
     service.process.send_signal(number)
-    assert service.process.wait(15) == 0
+    assert service.process.wait(PATIENCE_S) == 0
     service.stop()
     assert "Traceback" not in service.log_path.read_text()
 
@@ -33,7 +34,7 @@ def test_signals_stop_it_with_status_zero_and_no_traceback(tmp_path, number):
 def test_it_stops_when_standard_input_ends(tmp_path):
     service = openbraket.testing.launch(tmp_path)
     service.process.stdin.close()
-    assert service.process.wait(15) == 0
+    assert service.process.wait(PATIENCE_S) == 0
     service.process.stdout.close()
 
 
@@ -117,7 +118,7 @@ def test_with_a_registered_key_every_request_is_verified(tmp_path):
 
 def run(*arguments):
     return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=30, check=False
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 

@@ -21,6 +21,7 @@ from braket.tracking import Tracker
 from openbraket.services import pricing
 from openbraket.testing.service import PRICE_LIST_PATH, client_environment
 from support.office import EMERALD, GARNET, GONE, REGION, SV1
+from support.patience import PATIENCE_S
 from support.tasks import BUCKET, TERMINAL, task_request, wait_for
 
 TESTS = Path(__file__).parents[1]
@@ -47,7 +48,7 @@ def environment(tmp_path_factory):
     )
     yield variables
     process.stdin.close()
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE_S) == 0
     process.stdout.close()
 
 

@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 from openbraket.testing.service import client_environment
 from support.jobs import job_request, put_script
 from support.office import EMERALD, GARNET, REGION
+from support.patience import PATIENCE_S
 from support.tasks import BUCKET, TERMINAL, task_request, wait_for
 
 TESTS = Path(__file__).parents[1]
@@ -65,7 +66,7 @@ def clients(tmp_path_factory):
     braket.close()
     s3.close()
     process.stdin.close()
-    assert process.wait(30) == 0
+    assert process.wait(PATIENCE_S) == 0
     process.stdout.close()
 
 

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError
 
 import openbraket.testing
 from support.jobs import job_request, put_script
+from support.patience import PATIENCE_S
 from support.tasks import BUCKET
 
 CLIENT_COUNT = 3
@@ -56,10 +57,10 @@ def test_jobs_created_while_the_server_is_killed_are_there_once(tmp_path):
     ]
     for thread in threads:
         thread.start()
-    assert enough.wait(60)
+    assert enough.wait(PATIENCE_S)
     service.kill()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_S)
     assert len(answered) >= ANSWERED_MIN
 
     service = openbraket.testing.launch(tmp_path, options=options)

@@ -10,6 +10,7 @@ import pytest
 
 import openbraket.testing
 from openbraket.cli.demo import programs
+from support.patience import PATIENCE_S
 from support.tasks import BUCKET, TERMINAL, WAIT_S, long_action, task_request, wait_for
 
 
@@ -62,7 +63,7 @@ def test_server_killed_with_work_in_every_state_loses_and_doubles_nothing(tmp_pa
     waiting = [create(braket, programs.bell_action()) for _ in range(20)]
     children = psutil.Process(service.process.pid).children(recursive=True)
     service.kill()
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
     assert not alive, "workers outlived their server"
 
     service = openbraket.testing.launch(tmp_path, options=("--workers", "2"))

@@ -9,6 +9,7 @@ import pytest
 
 from openbraket.engine.executors import memory
 from support.engine_process import Records, Server
+from support.patience import PATIENCE_S
 
 LARGE_BYTES = 500_000_000
 DISK_BYTES = 48 << 20
@@ -86,7 +87,9 @@ def test_read_only_directory_is_refused_with_a_clear_message(small_disk):
     remount = ["mount", "-o", "remount,ro", str(small_disk)]
     subprocess.run(remount, check=True)
     command = [sys.executable, "-m", "openbraket.cli.main", "serve", "--port", "0", "--data-dir"]
-    ended = subprocess.run([*command, str(small_disk / "data")], capture_output=True, timeout=60)
+    ended = subprocess.run(
+        [*command, str(small_disk / "data")], capture_output=True, timeout=PATIENCE_S
+    )
     assert ended.returncode == 1
     assert b"Read-only file system" in ended.stderr
     assert b"Traceback" not in ended.stderr

@@ -14,11 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 import openbraket.testing
 from support.other_store import KEYS, Proxy, other_store, wait_until
+from support.patience import PATIENCE_S
 from support.tasks import BUCKET, TERMINAL, task_request
 
 TASK_COUNT = 60
 KILL_COUNT = 2
-WAIT_S = 120
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def launch(data_dir, proxy, *, port=0):
 
 def create(braket, token):
     """Create a task; ask again, with the same token, until it is answered."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             return braket.create_quantum_task(**task_request(clientToken=token))["quantumTaskArn"]
@@ -62,7 +62,7 @@ def create(braket, token):
 
 
 def wait_for_all(braket, arns):
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     tasks = []
     for arn in arns:
         while (task := braket.get_quantum_task(quantumTaskArn=arn))["status"] not in TERMINAL:
@@ -81,7 +81,7 @@ def result_keys(proxy):
 def kill(service):
     descendants = psutil.Process(service.process.pid).children(recursive=True)
     service.kill()
-    _, alive = psutil.wait_procs(descendants, timeout=10)
+    _, alive = psutil.wait_procs(descendants, timeout=PATIENCE_S)
     assert not alive, "workers outlived their server"
 
 

@@ -12,10 +12,11 @@ import psutil
 
 from openbraket.store import objects, quantum_tasks
 from openbraket.store.database import Database
+from support.patience import PATIENCE_S
 
 TESTS = Path(__file__).parent.parent
 RUNNERS = TESTS / "unit" / "engine" / "runners"
-WAIT_S = 60
+WAIT_S = PATIENCE_S
 
 
 class Server:

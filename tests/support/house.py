@@ -11,8 +11,9 @@ from openbraket.store import buckets, objects, quantum_tasks
 from openbraket.store.buckets import Bucket
 from openbraket.store.quantum_tasks import NewTask, create
 from support.databases import open_database
+from support.patience import PATIENCE_S
 
-WAIT_S = 30
+WAIT_S = PATIENCE_S
 
 
 class FakeExecutor:

@@ -13,8 +13,8 @@ from openbraket.jobs.directory import InstanceState, JobDirectory, read_log
 from openbraket.jobs.process import ProcessRuntime
 from openbraket.jobs.spec import JobSpec, Limits
 from openbraket.jobs.users import USER_IDS_DEFAULT
+from support.patience import PATIENCE_S
 
-PATIENCE_SECONDS = 120
 GREET = """
 import os, socket
 def greet(text):
@@ -40,14 +40,14 @@ class Ear:
 
     def __init__(self):
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(PATIENCE_SECONDS)
+        self._listener.settimeout(PATIENCE_S)
         self.port = self._listener.getsockname()[1]
         self._connections = []
 
     def hear(self):
         """Wait for one process; return its words and the connection."""
         connection, _address = self._listener.accept()
-        connection.settimeout(PATIENCE_SECONDS)
+        connection.settimeout(PATIENCE_S)
         self._connections.append(connection)
         words = b""
         while not words.endswith(b"\n"):
@@ -80,7 +80,7 @@ class Run:
         if self.runtime.is_alive(self.directory, number):
             descriptor = os.pidfd_open(pid)
             try:
-                ready, _, _ = select.select([descriptor], [], [], PATIENCE_SECONDS)
+                ready, _, _ = select.select([descriptor], [], [], PATIENCE_S)
             finally:
                 os.close(descriptor)
             if not ready:

@@ -23,14 +23,14 @@ from openbraket.store.buckets import Bucket
 from openbraket.store.job_instances import LOG_GROUP
 from openbraket.store.jobs import NewJob
 from support.databases import open_database
+from support.patience import PATIENCE_S
 
 ACCOUNT, REGION, BUCKET = "000000000000", "us-east-1", "amazon-braket-jobs"
 QPU = "arn:aws:braket:us-east-1::device/qpu/iqm/Garnet"
 EMBEDDED = "local:none/none"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/AmazonBraketJobsExecutionRole"
 SUPERVISOR = Path(__file__).parent / "job_supervisor.py"
-# How long anything may take on a machine that others use, too; nothing waits so long that works.
-WAIT_S = 120
+WAIT_S = PATIENCE_S
 # What a script does until `let_go`, at no cost: it reads from a pipe.
 HOLD = "[ -p go ] || mkfifo go; read word < go"
 

@@ -3,11 +3,11 @@
 import time
 
 from support.jobs import job_request
+from support.patience import PATIENCE_S
 from support.tasks import BUCKET
 
 ENDED = {"COMPLETED", "FAILED", "CANCELLED"}
 GROUP = "/aws/braket/jobs"
-WAIT_S = 120
 
 
 def create_job(braket, s3, name, script, **changes):
@@ -27,7 +27,7 @@ def create_job(braket, s3, name, script, **changes):
 
 def wait_until(condition):
     """Wait until a condition gives something, and return that."""
-    deadline = time.monotonic() + WAIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not (found := condition()):
         assert time.monotonic() < deadline
         time.sleep(0.05)

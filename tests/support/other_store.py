@@ -11,6 +11,8 @@ import urllib.request
 
 from moto.server import ThreadedMotoServer
 
+from support.patience import PATIENCE_S
+
 KEY, SECRET = "other-store", "secret-of-the-other-store"
 KEYS = {"OPENBRAKET_S3_ACCESS_KEY_ID": KEY, "OPENBRAKET_S3_SECRET_ACCESS_KEY": SECRET}
 _HOP = {"connection", "transfer-encoding", "keep-alive", "content-length", "date", "server"}
@@ -85,7 +87,7 @@ class Proxy:
         if fails and draw < self.failing_share / 2:
             self.answer(handler, 503, [], b"<Error><Code>SlowDown</Code></Error>")
             return
-        connection = http.client.HTTPConnection(self.target, timeout=30)
+        connection = http.client.HTTPConnection(self.target, timeout=PATIENCE_S)
         with contextlib.closing(connection):
             headers = {k: v for k, v in handler.headers.items() if k.lower() != "expect"}
             connection.request(handler.command, handler.path, body, headers)
@@ -113,7 +115,7 @@ class Proxy:
             handler.wfile.write(content)
 
 
-def wait_until(condition, *, limit_s=60):
+def wait_until(condition, *, limit_s=PATIENCE_S):
     deadline = time.monotonic() + limit_s
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not happen"

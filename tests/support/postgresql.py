@@ -14,10 +14,11 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from support.patience import PATIENCE_S
+
 USER = "openbraket"
 PASSWORD = "s3cret word"
 _URL_PASSWORD = "s3cret%20word"
-_START_S_MAX = 30
 # PostgreSQL does not run as root; this user has nothing else.
 _NOBODY = 65534
 
@@ -66,7 +67,7 @@ class PostgresqlServer:
                 "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C",
                 "--no-sync", "--no-instructions",
             ],
-            check=True, capture_output=True, cwd=self.folder, timeout=60, **self._as_user,
+            check=True, capture_output=True, cwd=self.folder, timeout=PATIENCE_S, **self._as_user,
         )  # fmt: skip
         self._made = set()
 
@@ -76,7 +77,7 @@ class PostgresqlServer:
     def connect(self, database="postgres"):
         return psycopg.connect(
             host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=database,
-            autocommit=True, connect_timeout=5,
+            autocommit=True, connect_timeout=PATIENCE_S,
         )  # fmt: skip
 
     def start(self):
@@ -96,7 +97,7 @@ class PostgresqlServer:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                 **self._as_user,
             )  # fmt: skip
-        deadline = time.monotonic() + _START_S_MAX
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             with contextlib.suppress(psycopg.OperationalError):
                 self.connect().close()
@@ -116,8 +117,8 @@ class PostgresqlServer:
         for process in everyone:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        self.process.wait(timeout=10)
-        psutil.wait_procs(everyone, timeout=10)
+        self.process.wait(timeout=PATIENCE_S)
+        psutil.wait_procs(everyone, timeout=PATIENCE_S)
 
     def create_database(self, name, template="template1"):
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
@@ -136,7 +137,7 @@ class PostgresqlServer:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                self.process.wait(timeout=10)
+                self.process.wait(timeout=PATIENCE_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -4,11 +4,12 @@ import json
 import time
 
 from openbraket.cli.demo import programs
+from support.patience import PATIENCE_S
 
 SV1 = programs.SV1_ARN
 BUCKET = "amazon-braket-openbraket-tests"
 TERMINAL = {"COMPLETED", "FAILED", "CANCELLED"}
-WAIT_S = 90
+WAIT_S = PATIENCE_S
 
 
 def task_request(**changes):

@@ -10,6 +10,7 @@ import pytest
 from openbraket.base.errors import StoreError
 from openbraket.blobs import LocalBlobs
 from openbraket.blobs.local import AT_ONCE_BYTES_MAX, PIECE_BYTES
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -181,7 +182,7 @@ async def test_put_stream_that_is_cancelled_leaves_nothing(blobs):
         await asyncio.Event().wait()
 
     task = asyncio.create_task(blobs.put_stream(endless()))
-    await asyncio.wait_for(is_waiting.wait(), 10)
+    await asyncio.wait_for(is_waiting.wait(), PATIENCE_S)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -11,6 +11,7 @@ from openbraket.engine import availability as module
 from openbraket.engine.availability import Availability
 from openbraket.store import device_statuses
 from support.databases import open_database
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 CATALOGUE = Catalogue()
@@ -101,11 +102,11 @@ async def test_watch_tells_every_change_once(database, monkeypatch):
     told = asyncio.Queue()
     watcher = asyncio.create_task(availability.watch(database, told.put_nowait))
     try:
-        assert await asyncio.wait_for(told.get(), 30) == {SV1.arn}
+        assert await asyncio.wait_for(told.get(), PATIENCE_S) == {SV1.arn}
         windowed.now = windowed.at(9)
-        assert await asyncio.wait_for(told.get(), 30) == frozenset()
+        assert await asyncio.wait_for(told.get(), PATIENCE_S) == frozenset()
         await set_status(database, SV1, "OFFLINE")
-        assert await asyncio.wait_for(told.get(), 30) == {SV1.arn}
+        assert await asyncio.wait_for(told.get(), PATIENCE_S) == {SV1.arn}
         for _ in range(10):
             await asyncio.sleep(0)
         assert told.empty()

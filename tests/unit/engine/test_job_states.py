@@ -13,6 +13,7 @@ from openbraket.store.jobs import JobEvent, NewJob
 from openbraket.store.tables import jobs as table
 from openbraket.wire.model import MODELS
 from support.databases import open_database
+from support.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_transition_takes_effect_only_where_the_table_allows(database, transitio
     for status, is_same_attempt in product(JobStatus, [True, False]):
         is_changed, job, events = database.write_soon(
             partial(apply_to_fresh_job, transition, status, is_same_attempt)
-        ).result(timeout=30)
+        ).result(timeout=PATIENCE_S)
         needs_attempt = transition.is_fenced or transition.begins_attempt
         is_allowed = status in transition.sources and (is_same_attempt or not needs_attempt)
         assert is_changed == is_allowed
@@ -96,7 +97,7 @@ def apply_to_fresh_job(transition, status, is_same_attempt, connection):
 
 
 def run_one(database, work):
-    return database.write_soon(work).result(timeout=30)
+    return database.write_soon(work).result(timeout=PATIENCE_S)
 
 
 def test_job_that_never_started_is_billed_nothing(database):

@@ -10,6 +10,7 @@ from openbraket.engine.executors.base import Lost
 from openbraket.engine.states import Status
 from support.databases import database_url, postgresql_only, postgresql_server
 from support.house import FakeExecutor, House, add_bucket, open_house
+from support.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.anyio, postgresql_only]
 
@@ -46,7 +47,7 @@ async def test_outcome_of_a_deposed_leader_is_refused_even_with_the_same_attempt
             old.executor.end(task_id, Lost(-9))
             await old.settle()
             assert await new.statuses(task_id) == ["RUNNING"]
-            await asyncio.wait_for(old.dispatcher.stop(), 30)
+            await asyncio.wait_for(old.dispatcher.stop(), PATIENCE_S)
             assert await new.statuses(task_id) == ["RUNNING"]
             new.executor.end(task_id, new.result())
             assert await new.statuses(task_id) == ["COMPLETED"]

@@ -17,10 +17,11 @@ from openbraket.blobs import LocalBlobs
 from openbraket.engine.executors import frames
 from openbraket.engine.executors.base import Failed, Lost, Succeeded
 from openbraket.engine.executors.local import LocalExecutor
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
-WAIT_S = 60
+WAIT_S = PATIENCE_S
 
 
 class Pool:

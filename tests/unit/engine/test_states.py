@@ -10,6 +10,7 @@ from openbraket.engine.states import TERMINAL, TRANSITIONS, WAITING, Status
 from openbraket.store import quantum_tasks, transitions
 from openbraket.store.quantum_tasks import NewTask, create
 from support.databases import open_database
+from support.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_transition_takes_effect_only_where_the_table_allows(database, transitio
     for status, is_same_attempt in product(Status, [True, False]):
         is_changed, task = database.write_soon(
             partial(apply_to_fresh_task, transition, status, is_same_attempt)
-        ).result(timeout=30)
+        ).result(timeout=PATIENCE_S)
         needs_attempt = transition.is_fenced or transition.begins_attempt
         is_allowed = status in transition.sources and (is_same_attempt or not needs_attempt)
         assert is_changed == is_allowed

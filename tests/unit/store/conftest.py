@@ -4,6 +4,7 @@ import pytest
 
 from openbraket.store.quantum_tasks import NewTask
 from support.databases import open_database
+from support.patience import PATIENCE_S
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -27,7 +28,7 @@ def write(database):
     """Run a change and wait for its commit."""
 
     def write(work):
-        return database.write_soon(work).result(timeout=30)
+        return database.write_soon(work).result(timeout=PATIENCE_S)
 
     return write
 

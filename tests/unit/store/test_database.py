@@ -21,6 +21,7 @@ from openbraket.store.access_keys import (
 from openbraket.store.database import DATABASE_NAME
 from openbraket.store.tables import access_keys
 from support.databases import IS_POSTGRESQL, database_url, open_database, sqlite_only
+from support.patience import PATIENCE_S
 
 pytestmark = pytest.mark.anyio
 
@@ -54,7 +55,7 @@ async def test_work_may_use_core_statements(database):
 
 async def test_failing_write_undoes_its_own_change_and_no_other(database):
     release = threading.Event()
-    blocker = database.write_soon(lambda connection: release.wait(30))
+    blocker = database.write_soon(lambda connection: release.wait(PATIENCE_S))
 
     def fail(connection):
         add_key(connection, key("lost"))
@@ -87,14 +88,14 @@ async def test_guard_is_asked_once_a_transaction_and_refuses_only_its_own_change
 
     guarded = database.guarded(guard)
     release = threading.Event()
-    blocker = database.write_soon(lambda connection: release.wait(30))
+    blocker = database.write_soon(lambda connection: release.wait(PATIENCE_S))
     first = [guarded.submit(lambda c, n=n: add_key(c, key(n))) for n in "AB"]
     release.set()
     await asyncio.gather(*first)
     assert len(asked) == 1
     blocker.result()
     release.clear()
-    blocker = database.write_soon(lambda connection: release.wait(30))
+    blocker = database.write_soon(lambda connection: release.wait(PATIENCE_S))
     mixed = [
         guarded.submit(lambda connection: add_key(connection, key("C"))),
         database.submit(lambda connection: add_key(connection, key("D"))),
@@ -107,13 +108,15 @@ async def test_guard_is_asked_once_a_transaction_and_refuses_only_its_own_change
     with pytest.raises(StoreError, match="not ours"):
         await guarded.write(lambda connection: add_key(connection, key("F")))
     with pytest.raises(StoreError, match="not ours"):
-        guarded.write_soon(lambda connection: add_key(connection, key("F"))).result(timeout=30)
+        guarded.write_soon(lambda connection: add_key(connection, key("F"))).result(
+            timeout=PATIENCE_S
+        )
     assert names(guarded) == ["A", "B", "D"]
 
 
 async def test_concurrent_writes_share_transactions_and_keep_their_order(database):
     release = threading.Event()
-    database.write_soon(lambda connection: release.wait(30))
+    database.write_soon(lambda connection: release.wait(PATIENCE_S))
     order = []
     commits_before = commit_count(database)
 
@@ -141,7 +144,7 @@ def commit_count(database):
 
 async def test_cancelled_caller_leaves_the_change_committed(database):
     release = threading.Event()
-    database.write_soon(lambda connection: release.wait(30))
+    database.write_soon(lambda connection: release.wait(PATIENCE_S))
     caller = asyncio.create_task(database.write(lambda connection: add_key(connection, key("A"))))
     await asyncio.sleep(0)
     caller.cancel()
@@ -214,7 +217,7 @@ def test_lock_ends_with_the_process_that_held_it(tmp_path):
         "os.kill(os.getpid(), 9)"
     )
     path = tmp_path / DATABASE_NAME
-    process = subprocess.run([sys.executable, "-c", code, str(path)], timeout=60)
+    process = subprocess.run([sys.executable, "-c", code, str(path)], timeout=PATIENCE_S)
     assert process.returncode == -9
     open_database(path, durability="normal").close()
 
@@ -248,7 +251,7 @@ async def test_key_can_be_registered_before_the_first_start(tmp_path):
 
 
 def test_records_are_readable_by_their_owner_only(database, tmp_path):
-    database.write_soon(lambda connection: add_key(connection, key("A"))).result(timeout=30)
+    database.write_soon(lambda connection: add_key(connection, key("A"))).result(timeout=PATIENCE_S)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "data").iterdir()}
     assert set(modes.values()) == {0o600}, modes
 
@@ -282,7 +285,9 @@ def write_and_die(path):
         "[database.write_soon(lambda c: add_key(c, AccessKey(f'{n:03}', 's', '0', 1))).result(30) "
         "for n in range(20)]; os.kill(os.getpid(), 9)"
     )
-    assert subprocess.run([sys.executable, "-c", code, str(path)], timeout=60).returncode == -9
+    assert (
+        subprocess.run([sys.executable, "-c", code, str(path)], timeout=PATIENCE_S).returncode == -9
+    )
 
 
 @sqlite_only
@@ -312,17 +317,17 @@ async def test_log_cut_off_anywhere_leaves_a_beginning_of_the_commits(tmp_path, 
 
 def test_future_that_its_owner_cancels_does_not_stop_the_writer(database):
     release = threading.Event()
-    database.write_soon(lambda connection: release.wait(30))
+    database.write_soon(lambda connection: release.wait(PATIENCE_S))
     future = database.write_soon(lambda connection: 1)
     # The thread may be about to resolve it: too late.
     assert not future.cancel()
     release.set()
-    assert future.result(timeout=30) == 1
+    assert future.result(timeout=PATIENCE_S) == 1
 
 
 async def test_closure_that_runs_twice_takes_effect_once(database):
     release, runs = threading.Event(), []
-    blocker = database.write_soon(lambda connection: release.wait(30))
+    blocker = database.write_soon(lambda connection: release.wait(PATIENCE_S))
 
     def add(connection):
         add_key(connection, key("A"))
@@ -369,7 +374,7 @@ def test_import_of_alembic_is_left_to_migrations(tmp_path):
         "assert 'alembic' not in sys.modules; assert 'numpy' not in sys.modules"
     )
     path = str(tmp_path / DATABASE_NAME)
-    subprocess.run([sys.executable, "-c", code, path], timeout=60, check=True)
+    subprocess.run([sys.executable, "-c", code, path], timeout=PATIENCE_S, check=True)
 
 
 def test_write_from_threads_without_an_event_loop(database):
@@ -377,7 +382,7 @@ def test_write_from_threads_without_an_event_loop(database):
         for number in range(20):
             database.write_soon(
                 lambda connection: add_key(connection, key(f"{base}-{number}"))  # noqa: B023
-            ).result(timeout=30)
+            ).result(timeout=PATIENCE_S)
 
     threads = [threading.Thread(target=worker, args=(base,)) for base in range(4)]
     for thread in threads:

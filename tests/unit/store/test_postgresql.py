@@ -24,6 +24,7 @@ from support.databases import (
     postgresql_only,
     postgresql_server,
 )
+from support.patience import PATIENCE_S
 from support.postgresql import PASSWORD
 
 pytestmark = pytest.mark.anyio
@@ -78,7 +79,7 @@ class TestSetUps:
         database = open_database(tmp_path / DATABASE_NAME)
         database.write_soon(
             lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-        ).result(timeout=30)
+        ).result(timeout=PATIENCE_S)
         database.close()
         assert "'9999', which this version" in refusal(tmp_path, database_url(tmp_path))
 
@@ -96,7 +97,7 @@ class TestSetUps:
         barrier, opened, errors = threading.Barrier(4), [], []
 
         def start():
-            barrier.wait(30)
+            barrier.wait(PATIENCE_S)
             try:
                 opened.append(Database.open(tmp_path / DATABASE_NAME, url=url))
             except StoreError as error:
@@ -106,7 +107,7 @@ class TestSetUps:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE_S)
         for database in opened:
             database.close()
         assert errors == []
@@ -183,8 +184,8 @@ class TestServers:
     async def test_writer_killed_in_a_transaction_tells_every_caller(self, tmp_path):
         database = open_database(tmp_path / DATABASE_NAME)
         entered, release = threading.Event(), threading.Event()
-        blocker = database.write_soon(lambda connection: (entered.set(), release.wait(30)))
-        entered.wait(30)
+        blocker = database.write_soon(lambda connection: (entered.set(), release.wait(PATIENCE_S)))
+        entered.wait(PATIENCE_S)
         killed = database.submit(
             lambda c: c.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
         )
@@ -193,7 +194,7 @@ class TestServers:
         for future in (killed, lost):
             with pytest.raises(StoreError, match="could not be written"):
                 await future
-        blocker.result(timeout=30)
+        blocker.result(timeout=PATIENCE_S)
         await database.write(lambda connection: add_key(connection, KEY))
         database.close()
 

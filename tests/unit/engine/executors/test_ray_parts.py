@@ -14,6 +14,7 @@ from openbraket.engine.queue import TaskQueue
 from openbraket.engine.room import Room
 from openbraket.server.executors import parse_resources
 from openbraket.store.quantum_tasks import WaitingTask
+from support.patience import PATIENCE_S
 
 GIB = 1 << 30
 
@@ -117,7 +118,7 @@ def test_news_are_of_progress_and_end_with_the_attempt(tmp_path):
         assert news == {"fraction": 0.5}
     finally:
         file.touch()
-        running.join(30)
+        running.join(PATIENCE_S)
     assert worker.news("task/1") is None
 
 
@@ -133,7 +134,7 @@ def test_news_of_too_much_memory_say_how_much(tmp_path, monkeypatch):
         assert "bytes of memory where 10 were estimated; the limit is 20." in news["excess"]
     finally:
         file.touch()
-        running.join(30)
+        running.join(PATIENCE_S)
 
 
 def test_device_whose_resources_are_in_use_has_no_room_and_is_passed():
