@@ -9,11 +9,7 @@ import time
 import psutil
 import pytest
 
-from openbraket.engine.dispatcher import START_RECORD_DELAY_S
 from support.engine_process import Records, Server
-
-# By then an attempt that was seen to run is recorded as RUNNING.
-START_RECORDED_S = 10 * START_RECORD_DELAY_S
 
 
 @pytest.fixture
@@ -42,7 +38,7 @@ def test_killed_server_takes_its_running_workers_along_and_recovers(servers, dat
     stuck = server.create(do="spin")
     server.wait_for("progress")
     waiting = [server.create() for _ in range(5)]
-    time.sleep(START_RECORDED_S)
+    server.wait_for_record(stuck, "RUNNING")
     server.kill()
 
     records = Records(data_dir)
@@ -154,7 +150,8 @@ def test_outcome_waits_while_the_disk_is_full(servers, data_dir):
     task_id, waiting = server.create(do="wait", file=str(data_dir / "go")), server.create(do="spin")
     for _ in range(2):
         server.wait_for("progress")
-    time.sleep(START_RECORDED_S)
+    for running in (task_id, waiting):
+        server.wait_for_record(running, "RUNNING")
     process = psutil.Process(server.process.pid)
     unlimited = process.rlimit(psutil.RLIMIT_FSIZE)
     # No file may grow: every commit fails.

@@ -1,7 +1,6 @@
 """kill -9 of the server and of workers: nothing accepted is lost, nothing runs twice."""
 
-import os
-import signal
+import contextlib
 import time
 
 import boto3
@@ -12,6 +11,9 @@ import openbraket.testing
 from openbraket.cli.demo import programs
 from support.patience import PATIENCE_S
 from support.tasks import BUCKET, TERMINAL, WAIT_S, long_action, task_request, wait_for
+
+# A worker that waits uses nothing; one that has just been forked, less.
+COMPUTING_S = 0.2
 
 
 def clients(service):
@@ -28,16 +30,24 @@ def create(braket, action):
     return braket.create_quantum_task(**task_request(action=action))["quantumTaskArn"]
 
 
-def busy_workers(service):
-    """The worker processes of a service that are computing now."""
-    found = []
-    for process in psutil.Process(service.process.pid).children(recursive=True):
-        try:
-            if process.cpu_percent(0.2) > 20:
-                found.append(process)
-        except psutil.NoSuchProcess:
-            continue
-    return found
+def workers_of(service):
+    fork_servers = psutil.Process(service.process.pid).children()
+    return [worker for fork_server in fork_servers for worker in fork_server.children()]
+
+
+def kill_computing_worker(service, *, has_ended=lambda: False):
+    """Kill the worker that computes, known by what it uses of a processor, unless the task ends."""
+    used_at_first = {}
+    deadline = time.monotonic() + WAIT_S
+    while not has_ended():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for worker in workers_of(service):
+                used_s = sum(worker.cpu_times()[:2])
+                if used_s - used_at_first.setdefault(worker.pid, used_s) > COMPUTING_S:
+                    worker.kill()
+                    return
+        assert time.monotonic() < deadline, "no worker computes"
+        time.sleep(0.02)
 
 
 def result_keys(s3, task):
@@ -103,8 +113,7 @@ def test_worker_killed_once_is_retried_and_completes(tmp_path):
         s3.create_bucket(Bucket=BUCKET)
         arn = create(braket, long_action(qubit_count=20, layer_count=600))
         wait_for(braket, arn, {"RUNNING"})
-        (worker,) = busy_workers(service)
-        os.kill(worker.pid, signal.SIGKILL)
+        kill_computing_worker(service)
         task = wait_for(braket, arn, TERMINAL)
         assert task["status"] == "COMPLETED", task.get("failureReason")
         assert len(result_keys(s3, task)) == 1
@@ -119,11 +128,13 @@ def test_worker_killed_in_every_attempt_fails_the_task_with_a_reason(tmp_path):
         braket, s3 = clients(service)
         s3.create_bucket(Bucket=BUCKET)
         arn = create(braket, long_action(qubit_count=22, layer_count=4000))
-        deadline = time.monotonic() + WAIT_S
-        while (task := braket.get_quantum_task(quantumTaskArn=arn))["status"] not in TERMINAL:
-            assert time.monotonic() < deadline
-            for worker in busy_workers(service):
-                os.kill(worker.pid, signal.SIGKILL)
+
+        def has_ended():
+            return braket.get_quantum_task(quantumTaskArn=arn)["status"] in TERMINAL
+
+        while not has_ended():
+            kill_computing_worker(service, has_ended=has_ended)
+        task = braket.get_quantum_task(quantumTaskArn=arn)
         assert task["status"] == "FAILED"
         assert "worker" in task["failureReason"]
         assert create(braket, programs.bell_action()), "the service goes on"

@@ -3,9 +3,12 @@
 import json
 import os
 import select
+import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -69,6 +72,15 @@ class Server:
 
     def workers(self):
         return self.order("workers", "workers")
+
+    def wait_for_record(self, task_id, status):
+        """Wait until a task's status is on record, which nobody is told of."""
+        deadline = time.monotonic() + WAIT_S
+        with closing(sqlite3.connect(self.data_dir / "openbraket.sqlite3")) as records:
+            query = "SELECT status FROM quantum_tasks WHERE id = ?"
+            while records.execute(query, (task_id,)).fetchone() != (status,):
+                assert time.monotonic() < deadline, f"{task_id} is never recorded as {status}"
+                time.sleep(0.005)
 
     def kill(self):
         """Kill the server and wait until its workers are gone, too."""
