@@ -26,6 +26,14 @@ CURRENT = [device for device in DEVICES if device.status != "RETIRED"]
 QPUS = [device for device in CURRENT if "nativeGateSet" in device.capabilities["paradigm"]]
 
 
+@pytest.fixture(scope="module")
+def service():
+    """Return a service on which nobody else has left tasks or jobs in a queue."""
+    with openbraket.testing.start(options=("--workers", "2")) as running:
+        boto3.client("s3").create_bucket(Bucket=BUCKET)
+        yield running
+
+
 @pytest.fixture
 def make_session(service):
     sessions = []
