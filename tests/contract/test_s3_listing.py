@@ -21,8 +21,8 @@ KEYS = sorted([
     "é/2",
     "日/本",
     "z",
-    *(f"many/{number:03d}/x" for number in range(90)),
-    *(f"deep/only/{number:03d}" for number in range(90)),
+    *(f"many/{number:03d}/x" for number in range(30)),
+    *(f"deep/only/{number:03d}" for number in range(30)),
 ])
 
 
@@ -94,7 +94,7 @@ def test_pages_together_are_the_whole_listing(
     assert sizes[-1] <= page_size
 
 
-@pytest.mark.parametrize("after", ["a", "a/", "a/1", "b", "é/1", "zzz", "many/050/x"])
+@pytest.mark.parametrize("after", ["a", "a/", "a/1", "b", "é/1", "zzz", "many/015/x"])
 @pytest.mark.parametrize("delimiter", ["", "/"])
 def test_start_after(s3_client, filled, after, delimiter):
     page = s3_client.list_objects_v2(Bucket=filled, StartAfter=after, Delimiter=delimiter)
@@ -104,11 +104,11 @@ def test_start_after(s3_client, filled, after, delimiter):
 
 
 def test_marker_inside_a_common_prefix_passes_it_over(s3_client, filled):
-    page = s3_client.list_objects(Bucket=filled, Delimiter="/", Marker="many/050/x")
+    page = s3_client.list_objects(Bucket=filled, Delimiter="/", Marker="many/015/x")
     keys, prefixes, _ = collected([page])
     assert prefixes == ["é/", "日/"]
     assert keys == ["z"]
-    assert page["Marker"] == "many/050/x"
+    assert page["Marker"] == "many/015/x"
 
 
 def test_empty_listing_has_no_contents(s3_client, bucket):

@@ -83,11 +83,9 @@ CASES = {
             "many/-/-1",
             "many/-/-2",
             "many/-/-7",
-            "many/-/-64",
             "m-x-1",
             "m-x-2",
             "m-x-7",
-            "m-x-64",
             "-/x-1",
             "-/x-2",
             "-/x-7",
@@ -97,8 +95,11 @@ CASES = {
     "test_part_number_is_1_to_10000": {"0"},
     "test_range_that_is_none_is_ignored": {"chunks=0-1"},
     "test_special_keys_survive_every_operation": {r"tab\tand\nline"},
-    "test_start_after": {"/-a/", "/-a/1", r"/-\xe9/1", "/-many/050/x"},
+    "test_start_after": {"/-a/", "/-a/1", r"/-\xe9/1", "/-many/015/x"},
 }
+
+# These would fail there at some length.
+NOT_RUN = {"test_page_has_at_most_1000_keys"}
 
 
 def other_differs(test_name):
