@@ -89,6 +89,17 @@ class RayNodes:
         node.kill_all_processes(check_alive=False, allow_graceful=False)
         self._cluster.worker_nodes.discard(node)
 
+    def processes(self):
+        """Return the processes of this cluster; others may run on the same machine."""
+        found = set()
+        for node in self._cluster.list_all_nodes():
+            for group in node.all_processes.values():
+                for info in group:
+                    with suppress(psutil.NoSuchProcess):
+                        process = psutil.Process(info.process.pid)
+                        found |= {process, *process.children(recursive=True)}
+        return found
+
     def held_groups(self):
         """Return the placement groups that are there."""
         table = self._cluster.global_state.placement_group_table()

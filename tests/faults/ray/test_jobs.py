@@ -151,14 +151,14 @@ def marked(marker):
     return found
 
 
-def kill_actor():
+def kill_actor(nodes):
     """Kill the one process on the cluster that runs an instance."""
 
     def is_actor(process):
         with suppress(psutil.Error):
             return any("ray::InstanceActor" in word for word in process.cmdline())
 
-    (actor,) = filter(is_actor, psutil.process_iter())
+    (actor,) = filter(is_actor, nodes.processes())
     actor.kill()
 
 
@@ -261,7 +261,7 @@ def test_job_whose_process_is_killed_fails_and_nothing_of_it_runs_on(tools, node
     braket, s3, logs = tools
     arn = create_job(braket, s3, "killed", SLEEPS, hyperParameters={"marker": "killed-job"})
     wait_until(lambda: "sleeps" in job_lines(logs, "killed"))
-    kill_actor()
+    kill_actor(nodes)
     job = wait_for_end(braket, arn)
     assert job["status"] == "FAILED"
     assert job["failureReason"] == (
@@ -344,7 +344,7 @@ def test_job_goes_on_without_the_server_and_is_found_again(deserted, nodes):
 
 def test_job_that_died_without_the_server_fails_and_does_not_run_again(deserted, nodes):
     data_dir, port, arn, _ = deserted
-    kill_actor()
+    kill_actor(nodes)
     options = ("--executor", nodes.address)
     service = openbraket.testing.launch(data_dir, port=port, options=options)
     try:
