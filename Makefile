@@ -10,6 +10,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 MODULES := $(shell find src/openbraket -name '*.py' | LC_ALL=C sort | cksum | cut -d' ' -f1)
 INSTALLED := $(VENV)/.installed-$(MODULES)
 KERNEL_SOURCES := $(shell find src/openbraket/kernels -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
+# Files of tests that only compute run side by side; those that start services and kill them do not.
+WORKERS ?= 2
+SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist loadfile
 # What also runs with the records in PostgreSQL; the rest of the engine meets no database.
 POSTGRESQL_TESTS := tests/unit/store tests/unit/engine/jobs/test_recovery.py $(addprefix tests/unit/engine/test_, dispatcher.py events.py job_states.py lead.py \
   machine.py queue.py states.py) $(addprefix tests/contract/test_, jobs.py logs.py quantum_tasks.py s3_listing.py \
@@ -46,10 +49,11 @@ check: $(INSTALLED)  ## Fast half of the tests: format, lint, types, imports, un
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports | tail -n 6
 	@$(BIN)/clang-format --dry-run --Werror $(filter %.cpp %.hpp,$(KERNEL_SOURCES))
-	@$(BIN)/pytest -q tests/unit tests/wire
+	@$(BIN)/pytest -q $(SIDE_BY_SIDE) tests/unit tests/wire
 
 test: check  ## Everything that CI checks.
-	@$(BIN)/pytest -q tests/numerics tests/contract tests/faults
+	@$(BIN)/pytest -q $(SIDE_BY_SIDE) tests/numerics
+	@$(BIN)/pytest -q tests/contract tests/faults
 	@OPENBRAKET_TEST_DATABASE=postgresql $(BIN)/pytest -q $(POSTGRESQL_TESTS)
 
 $(VENV)/.bench-locked: $(VENV)/.locked requirements-bench.lock
