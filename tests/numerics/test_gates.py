@@ -1,5 +1,7 @@
 """Every gate of the table, against definitions that share nothing with it."""
 
+import copy
+import functools
 import itertools
 import math
 
@@ -93,12 +95,17 @@ ANGLES = (0.7, -2.1, 5.3)
 QUBIT_COUNT = 6
 
 
+@functools.cache
+def preparation(random_unitary, seed: int) -> Operations:
+    operations = Operations()
+    matrix = random_unitary(np.random.default_rng(seed), QUBIT_COUNT)
+    operations.append_unitary(matrix.tolist(), range(QUBIT_COUNT))
+    return operations
+
+
 def prepared(slow, seed: int) -> Operations:
     """Operations that make a state without symmetry."""
-    generator = np.random.default_rng(seed)
-    operations = Operations()
-    operations.append_unitary(slow.random_unitary(generator, QUBIT_COUNT).tolist(), range(6))
-    return operations
+    return copy.deepcopy(preparation(slow.random_unitary, seed))
 
 
 def test_every_gate_has_a_definition():
