@@ -21,6 +21,8 @@ def close_left_loop():
     with warnings.catch_warnings(), contextlib.suppress(RuntimeError):
         warnings.simplefilter("ignore", DeprecationWarning)
         asyncio.get_event_loop_policy().get_event_loop().close()
+        # A closed one would be taken again by the SDK.
+        asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="session")
