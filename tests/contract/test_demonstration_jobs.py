@@ -47,7 +47,15 @@ def test_reason_of_the_failing_script_is_told_and_logged(service):
     assert any("KeyError: 'depth'" in line for line in jobs.log_lines(job))
 
 
-def test_interrupted_demonstration_leaves_no_process(tmp_path):
+@pytest.fixture
+def heeds_interrupts():
+    """Undo that SIGINT is ignored, which a shell does to what it runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupted_demonstration_leaves_no_process(heeds_interrupts, tmp_path):
     # A whole session of processes: what is left of it after the end is found by its number.
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "openbraket.cli.main", "demo"]
