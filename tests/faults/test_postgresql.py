@@ -1,7 +1,6 @@
 """Servers that share a PostgreSQL database: kill -9 of the leader, and of PostgreSQL itself."""
 
 import contextlib
-import itertools
 import os
 import signal
 import threading
@@ -9,22 +8,15 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections import Counter
 
-import boto3
 import orjson
 import pytest
-from botocore.config import Config
 
-import openbraket.testing
-from openbraket.cli.demo import programs
-from openbraket.engine.states import TERMINAL, TRANSITIONS
-from support import history
+from openbraket.engine.states import TERMINAL
 from support.job_scripts import create_job, job_lines, wait_for_end, wait_until
 from support.postgresql import PostgresqlServer
+from support.shared_servers import Cluster, check_ends, client, create, id_of
 from support.tasks import BUCKET, WAIT_S, long_action, task_request, wait_for
-
-names = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -36,67 +28,11 @@ def postgresql():
         server.stop()
 
 
-class Cluster:
-    """A database, a data directory, and servers on them."""
-
-    def __init__(self, postgresql, data_dir):
-        self.postgresql = postgresql
-        self.data_dir = data_dir
-        self.name = f"cluster{next(names)}"
-        self.url = postgresql.create_database(self.name)
-        self.services = []
-
-    def add(self):
-        service = openbraket.testing.launch(
-            self.data_dir, options=("--workers", "1", "--database", self.url)
-        )
-        self.services.append(service)
-        return service
-
-    def rows(self, sql):
-        with self.postgresql.connect(self.name) as connection:
-            return connection.execute(sql).fetchall()
-
-    def keep_history(self):
-        with self.postgresql.connect(self.name) as connection:
-            for statement in history.POSTGRESQL:
-                connection.execute(statement)
-
-    def leader_count(self):
-        return self.rows(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted "
-            "AND mode = 'ExclusiveLock' AND objid = x'4f420003'::int AND database = "
-            "(SELECT oid FROM pg_database WHERE datname = current_database())"
-        )[0][0]
-
-    def stop(self):
-        for service in self.services:
-            if service.process.poll() is None:
-                service.process.send_signal(signal.SIGCONT)
-                service.stop()
-
-
 @pytest.fixture
 def cluster(postgresql, tmp_path):
     cluster = Cluster(postgresql, tmp_path / "data")
     yield cluster
     cluster.stop()
-
-
-def client(service, name):
-    return boto3.client(
-        name,
-        endpoint_url=service.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"max_attempts": 1}, connect_timeout=2, read_timeout=20),
-    )
-
-
-def create(braket, action=None):
-    request = task_request(action=action or programs.bell_action())
-    return braket.create_quantum_task(**request)["quantumTaskArn"]
 
 
 def ready_status(service):
@@ -111,24 +47,6 @@ def wait_for_ready(service, status, deadline_s):
     while ready_status(service) != status:
         assert time.monotonic() < deadline_s, f"/readyz does not become {status}"
         time.sleep(0.02)
-
-
-def id_of(arn):
-    return arn.rpartition("/")[2]
-
-
-def check_ends(cluster, arns):
-    """Assert that each task ended once, by allowed steps, and has the result that belongs to it."""
-    steps = cluster.rows("SELECT id, old, new FROM history ORDER BY at")
-    allowed = {(s, str(t.target)) for t in TRANSITIONS for s in t.sources}
-    assert {(old, new) for _, old, new in steps if old != new} <= allowed
-    ends = Counter(task_id for task_id, _, new in steps if new in TERMINAL)
-    assert ends == Counter(id_of(arn) for arn in arns)
-    statuses = dict(cluster.rows("SELECT id, status FROM quantum_tasks"))
-    keys = Counter(key for (key,) in cluster.rows("SELECT key FROM objects"))
-    expected = [task_id for task_id, status in statuses.items() if status == "COMPLETED"]
-    assert keys == Counter(f"tests/{task_id}/results.json" for task_id in expected)
-    return statuses
 
 
 def test_killed_leader_is_followed_by_another_server_and_every_task_ends_once(cluster):

@@ -1,5 +1,7 @@
 """Scripts of hybrid jobs as requests of boto3, for tests with a live service."""
 
+import io
+import tarfile
 import time
 
 from support.jobs import job_request
@@ -8,6 +10,19 @@ from support.tasks import BUCKET
 
 ENDED = {"COMPLETED", "FAILED", "CANCELLED"}
 GROUP = "/aws/braket/jobs"
+# Counts until it hears from the port that it is given.
+COUNTS = """
+import os, select, socket, time
+print("begun", flush=True)
+with socket.create_connection(("127.0.0.1", int(os.environ["SM_HP_PORT"]))) as end:
+    number = 0
+    while not select.select([end], [], [], 0.05)[0]:
+        number += 1
+        print("line", number, flush=True)
+print("last", number, flush=True)
+with open(os.environ["AMZN_BRAKET_JOB_RESULTS_DIR"] + "/last", "w") as file:
+    file.write(str(number))
+"""
 
 
 def create_job(braket, s3, name, script, **changes):
@@ -57,3 +72,16 @@ def job_lines(logs, name):
         )
         lines += [event["message"] for page in pages for event in page["events"]]
     return lines
+
+
+def numbers(logs, name):
+    """Return what a job that runs `COUNTS` has counted so far."""
+    return [int(line.split()[1]) for line in job_lines(logs, name) if line.startswith("line ")]
+
+
+def archive(s3, job):
+    """Return the files of a job's results."""
+    uri = job["outputDataConfig"]["s3Path"].removeprefix(f"s3://{BUCKET}/")
+    body = s3.get_object(Bucket=BUCKET, Key=f"{uri}/output/model.tar.gz")["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as opened:
+        return {member.name: opened.extractfile(member).read() for member in opened.getmembers()}

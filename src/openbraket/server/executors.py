@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LOCAL: Final = "local"
 # In the data directory: the service's name on Ray clusters.
 SERVICE_FILE: Final = "ray-service"
+# Where servers share the records: for how long one may show no life to its part of a cluster. The
+# lead goes to another one sooner.
+RAY_SILENCE_S_MAX: Final = 5.0
 
 
 class ExecutorError(OpenBraketError):
@@ -62,6 +65,7 @@ def build_executor(settings: Settings, *, preload: Sequence[str]) -> Executor:
         resources=settings.ray_resources,
         jobs_dir=settings.data_dir.resolve() / "jobs",
         service=_service_name(settings.data_dir / SERVICE_FILE),
+        silence_s_max=RAY_SILENCE_S_MAX if settings.database_url else 0.0,
     )
 
 

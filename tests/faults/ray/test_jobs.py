@@ -1,11 +1,9 @@
 """Hybrid jobs on the nodes of a real cluster: they run there, are found again, and end as one."""
 
 import asyncio
-import io
 import json
 import re
 import socket
-import tarfile
 import uuid
 from contextlib import closing, contextmanager, suppress
 from urllib.parse import urlsplit
@@ -20,7 +18,15 @@ from openbraket.engine.executors.ray.job_runtime import RayRuntime
 from openbraket.jobs.directory import JobDirectory
 from openbraket.jobs.files import remove_tree
 from openbraket.jobs.spec import JobSpec
-from support.job_scripts import create_job, job_lines, wait_for_end, wait_until
+from support.job_scripts import (
+    COUNTS,
+    archive,
+    create_job,
+    job_lines,
+    numbers,
+    wait_for_end,
+    wait_until,
+)
 from support.ray_cluster import WAIT_S, open_pool
 from support.tasks import BUCKET
 
@@ -86,18 +92,6 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)",
 print("sleeps", flush=True)
 child.wait()
 """
-COUNTS = """
-import os, select, socket, time
-print("begun", flush=True)
-with socket.create_connection(("127.0.0.1", int(os.environ["SM_HP_PORT"]))) as end:
-    number = 0
-    while not select.select([end], [], [], 0.05)[0]:
-        number += 1
-        print("line", number, flush=True)
-print("last", number, flush=True)
-with open(os.environ["AMZN_BRAKET_JOB_RESULTS_DIR"] + "/last", "w") as file:
-    file.write(str(number))
-"""
 
 
 @contextmanager
@@ -160,14 +154,6 @@ def kill_actor(nodes):
 
     (actor,) = filter(is_actor, nodes.processes())
     actor.kill()
-
-
-def archive(s3, job):
-    """Return the files of a job's results."""
-    uri = job["outputDataConfig"]["s3Path"].removeprefix(f"s3://{BUCKET}/")
-    body = s3.get_object(Bucket=BUCKET, Key=f"{uri}/output/model.tar.gz")["Body"].read()
-    with tarfile.open(fileobj=io.BytesIO(body)) as opened:
-        return {member.name: opened.extractfile(member).read() for member in opened.getmembers()}
 
 
 def leaves_nothing(nodes):
@@ -295,10 +281,6 @@ def test_node_that_dies_fails_its_job_and_ends_the_other_instances(tools, nodes)
     assert re.search("was lost: its (node|process)", job["failureReason"])
     wait_until(lambda: not marked("spread-job"))
     leaves_nothing(nodes)
-
-
-def numbers(logs, name):
-    return [int(line.split()[1]) for line in job_lines(logs, name) if line.startswith("line ")]
 
 
 @pytest.fixture

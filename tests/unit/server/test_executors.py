@@ -5,6 +5,7 @@ import pytest
 from openbraket.base.errors import StoreError
 from openbraket.cli.main import JobRuntime, default_job_runtime
 from openbraket.server.executors import (
+    RAY_SILENCE_S_MAX,
     SERVICE_FILE,
     ExecutorError,
     build_executor,
@@ -51,3 +52,11 @@ def test_names_of_hosts_become_addresses_where_no_certificate_names_them():
     assert by_address("https://localhost:4567") == "https://localhost:4567"
     assert by_address("http://10.0.0.7") == "http://10.0.0.7"
     assert by_address("") == ""
+
+
+def test_silence_ends_the_part_on_the_cluster_only_where_another_server_may_lead(tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    alone = build(Settings(tmp_path, executor=CLUSTER))[0]
+    shared = Settings(tmp_path, executor=CLUSTER, database_url="postgresql+psycopg://h/d")
+    limits = [one._settings["silence_s_max"] for one in (alone, build(shared)[0])]
+    assert limits == [0, RAY_SILENCE_S_MAX]

@@ -7,13 +7,16 @@ It speaks over a stream socket in the frames of `executors.frames`:
     server → bridge   {"kind": "run", …} and the action, as `frames.pack_work` makes it
                       {"kind": "kill", "task_id": …, "attempt": 1}
                       {"kind": "attend" | "stop_job", "path": …} for an attempt of a hybrid job
+                      {"kind": "alive"} now and then, where silence means that another server leads
     bridge → server   {"kind": "capacity", …} whenever nodes have come or gone
                       {"kind": "stalled", "is_stalled": true} while an attempt has no place
                       {"kind": "progress" | "done" | "failed" | "lost", "task_id": …, "attempt": 1}
                       {"kind": "job_over", "path": …}
                       {"kind": "died"} of a worker, {"kind": "warning", "text": …}
 
-The kernel kills it when the server ends; then Ray ends its workers. Hybrid jobs go on.
+The kernel kills it when the server ends; then Ray ends its workers. Hybrid jobs go on. Where
+servers share the records it also ends when its server hangs: what that has under way nobody wants
+any more, and the next leader needs the processors.
 """
 
 import asyncio
@@ -69,8 +72,8 @@ def main(descriptor: int, settings_json: str) -> None:
 
     Args:
         descriptor: This side of the channel to the server.
-        settings_json: `server_pid`, `address`, `preload`, `blobs_root`, `resources`, `jobs_dir` and
-            `service`.
+        settings_json: `server_pid`, `address`, `preload`, `blobs_root`, `resources`, `jobs_dir`,
+            `service` and `silence_s_max`.
     """
     settings = orjson.loads(settings_json)
     die_with_parent(settings["server_pid"])
@@ -134,6 +137,7 @@ class Bridge:
         self._jobs = JobAttempts(
             Path(settings["jobs_dir"]), settings["service"], self._nodes, self._send
         )
+        self._silence_s_max: float = settings["silence_s_max"]
         self._runs: dict[Attempt, asyncio.Task[None]] = {}
         self._workers: dict[Attempt, Worker] = {}
         self._killed: set[Attempt] = set()
@@ -165,9 +169,13 @@ class Bridge:
             await asyncio.sleep(NODES_S)
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
-        """Do what the server says until it is gone."""
+        """Do what the server says until it is gone.
+
+        Raises:
+            TimeoutError: It shows no life.
+        """
         stream = frames.FrameReader()
-        while data := await reader.read(_READ_BYTES):
+        while data := await self._read(reader):
             for header, body in stream.feed(data):
                 match header.get("kind"):
                     case "kill":
@@ -176,8 +184,25 @@ class Bridge:
                         self._jobs.attend(header["path"])
                     case "stop_job":
                         self._jobs.stop(header["path"])
+                    case "alive":
+                        pass
                     case _:
                         self._begin(frames.unpack_work((header, body)))
+
+    async def _read(self, reader: asyncio.StreamReader) -> bytes:
+        """Return what the server has sent next.
+
+        Raises:
+            TimeoutError: It shows no life.
+        """
+        if not self._silence_s_max:
+            return await reader.read(_READ_BYTES)
+        # Twice: after a pause of this process what has come meanwhile is seen at the second look.
+        for _ in range(2):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._silence_s_max / 2):
+                    return await reader.read(_READ_BYTES)
+        raise TimeoutError(f"the server has shown no life for {self._silence_s_max:g} s")
 
     def _begin(self, work: Work) -> None:
         attempt = (work.task_id, work.attempt)

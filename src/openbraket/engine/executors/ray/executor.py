@@ -30,6 +30,8 @@ from openbraket.engine.executors.base import (
     Succeeded,
 )
 
+# How often this process shows that it lives before its silence would be too long.
+BEAT_COUNT: Final = 8
 RESTART_S_FIRST: Final = 1.0
 RESTART_S_MAX: Final = 30.0
 STOP_S_MAX: Final = 10.0
@@ -65,6 +67,8 @@ class RayExecutor:
         resources: Further resources that the tasks of a device need, by its ARN and Ray's names.
         jobs_dir: Where the directories of hybrid jobs lie.
         service: Names this service on the cluster.
+        silence_s_max: For how long this process may show no life, in seconds, before the bridge
+            and the workers end, since another server leads; 0 means for ever.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class RayExecutor:
         resources: Mapping[str, Mapping[str, float]] | None = None,
         jobs_dir: Path = Path("jobs"),
         service: str = "openbraket",
+        silence_s_max: float = 0.0,
     ) -> None:
         self._settings = {
             "server_pid": os.getpid(),
@@ -85,7 +90,10 @@ class RayExecutor:
             "resources": resources or {},
             "jobs_dir": str(jobs_dir),
             "service": service,
+            "silence_s_max": silence_s_max,
         }
+        self._beat_s = silence_s_max / BEAT_COUNT
+        self._beating: asyncio.TimerHandle | None = None
         self._runs: dict[tuple[str, int], _Run] = {}
         self._capacity: Capacity | None = None
         self._is_connected = False
@@ -167,6 +175,12 @@ class RayExecutor:
         self._loop = asyncio.get_running_loop()
         self._last_connected_s = time.monotonic()
         self._start_bridge()
+        if self._beat_s:
+            self._beat()
+
+    def _beat(self) -> None:
+        self._order({"kind": "alive"})
+        self._beating = asyncio.get_running_loop().call_later(self._beat_s, self._beat)
 
     def submit(self, work: Work, on_progress: Callable[[float], None]) -> asyncio.Future[Outcome]:
         """Hand an attempt to the cluster.
@@ -199,6 +213,8 @@ class RayExecutor:
     async def stop(self) -> None:
         """End the bridge, and with it the workers."""
         self._is_stopping = True
+        if self._beating is not None:
+            self._beating.cancel()
         if self._restarting is not None:
             self._restarting.cancel()
         if self._launching is not None:

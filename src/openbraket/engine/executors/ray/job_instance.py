@@ -6,8 +6,10 @@ that another bridge can go on.
 """
 
 import asyncio
+import fcntl
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -85,6 +87,8 @@ class Mirror:
         self._number = number
         self._files = files
         self._warn = warn
+        # Its own: the bridge of a leader that hangs may still be at the same files.
+        self._aside_name = f"incoming-{secrets.token_hex(4)}"
         # What the node's checkpoints were when they were last the same as ours.
         self._known: dict[str, tuple[int, int]] = {}
         # What the node's `state.json` said last.
@@ -127,7 +131,7 @@ class Mirror:
         news = await self._ask(lambda: self.actor.news.remote(start, self._state))
         log, state = news["log"], news["state"]
         if log:
-            await self._write(_append, self._instance.log, log)
+            await self._write(append_log, self._instance.log, log, start)
         has_ended = json.loads(state)["phase"] == ENDED
         if has_ended and not log:
             if self._syncing is not None:
@@ -183,7 +187,7 @@ class Mirror:
         marks = {path: (size, mtime_ns) for path, size, mtime_ns in listed}
         known = self._known if kind == "checkpoints" else {}
         left = [(path, 0) for path, mark in marks.items() if known.get(path) != mark]
-        aside = self._instance.path / "incoming"
+        aside = self._instance.path / self._aside_name
         while left:
             read = partial(self.actor.read.remote, kind, left[:WANTED_MAX])
             for piece in await self._ask(read):
@@ -192,7 +196,7 @@ class Mirror:
                 if piece.content is None:
                     continue
                 end = start + len(piece.content)
-                here = replace(piece, path="incoming", mtime_ns=mtime_ns)
+                here = replace(piece, path=self._aside_name, mtime_ns=mtime_ns)
                 await self._write(write_piece, self._instance.path, here)
                 if piece.content and end < size:
                     left.insert(0, (path, end))
@@ -253,15 +257,25 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _append(path: Path, content: bytes) -> None:
+def append_log(path: Path, content: bytes, start: int) -> None:
     """Append all of it or, where that fails, nothing.
+
+    Nothing either where another bridge, of a leader that hangs, has appended since.
+
+    Args:
+        path: The file.
+        content: What the node's file has from `start` on.
+        start: The file's size before, in bytes.
 
     Raises:
         OSError: It cannot be written.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         size = os.fstat(descriptor).st_size
+        if size != start:
+            return
         view = memoryview(content)
         try:
             while view:
