@@ -47,7 +47,7 @@ class Bench:
 
     def __init__(self, root: Path, address: str) -> None:
         self.changed = asyncio.Event()
-        self.executor = RayExecutor(address=address, blobs_root=root, is_durable=False)
+        self.executor = RayExecutor(address=address, blobs_root=root)
 
     async def until_free(self, count: int) -> None:
         """Wait until so many attempts could start."""

@@ -5,6 +5,9 @@ A proxy stands between the service and the store; clients ask the store itself.
 
 import contextlib
 import json
+import re
+import subprocess
+import sys
 
 import boto3
 import pytest
@@ -14,7 +17,7 @@ from braket.aws import AwsDevice, AwsSession
 from braket.circuits import Circuit
 
 import openbraket.testing
-from support.job_scripts import create_job, wait_for_end
+from support.job_scripts import create_job, job_lines, wait_for_end
 from support.other_store import KEYS, Proxy, wait_until
 from support.tasks import BUCKET, SV1, TERMINAL, task_request, wait_for
 
@@ -22,10 +25,54 @@ SCRIPT = """
 import os, pathlib, boto3
 from braket.jobs import save_job_result, save_job_checkpoint
 assert pathlib.Path(os.environ["AMZN_BRAKET_INPUT_DIR"], "data", "words.txt").read_text() == "in"
-assert os.environ["AWS_ENDPOINT_URL_S3"] != os.environ["AWS_ENDPOINT_URL"]
 assert not any(name.startswith("OPENBRAKET_S3") for name in os.environ)
 save_job_checkpoint({"done": 1})
 save_job_result({"said": "well"})
+"""
+
+OWN_CALLS = """
+import hashlib, io, os, time, urllib.request
+import boto3
+from botocore.exceptions import ClientError
+
+def code_of(call, **arguments):
+    try:
+        call(Bucket=bucket, **arguments)
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+
+s3, bucket = boto3.client("s3"), os.environ["AMZN_BRAKET_OUT_S3_BUCKET"]
+large = bytes(range(256)) * (9 << 12)
+s3.upload_fileobj(io.BytesIO(large), bucket, "own/large", ExtraArgs={"Metadata": {"a": "b"}})
+head = s3.head_object(Bucket=bucket, Key="own/large")
+assert (head["ContentLength"], head["Metadata"]) == (len(large), {"a": "b"})
+assert abs(head["LastModified"].timestamp() - time.time()) < 3600
+back = io.BytesIO()
+s3.download_fileobj(bucket, "own/large", back)
+assert back.getvalue() == large
+
+s3.put_object(Bucket=bucket, Key="own/a b ü", Body=b"0123456789", ContentType="text/plain")
+got = s3.get_object(Bucket=bucket, Key="own/a b ü", Range="bytes=2-4")
+assert (got["Body"].read(), got["ContentType"]) == (b"234", "text/plain")
+url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "own/a b ü"})
+with urllib.request.urlopen(url) as answer:
+    assert answer.read() == b"0123456789"
+s3.put_object(Bucket=bucket, Key="own/empty", Body=b"")
+assert s3.get_object(Bucket=bucket, Key="own/empty")["Body"].read() == b""
+s3.copy_object(Bucket=bucket, Key="own/copy", CopySource={"Bucket": bucket, "Key": "own/large"})
+listed = s3.list_objects_v2(Bucket=bucket, Prefix="own/")["Contents"]
+assert [entry["Key"] for entry in listed] == ["own/a b ü", "own/copy", "own/empty", "own/large"]
+s3.delete_object(Bucket=bucket, Key="own/copy")
+doomed = {"Objects": [{"Key": "own/a b ü"}, {"Key": "own/empty"}]}
+assert len(s3.delete_objects(Bucket=bucket, Delete=doomed)["Deleted"]) == 2
+
+etag = head["ETag"]
+assert code_of(s3.get_object, Key="own/copy") == "NoSuchKey"
+assert code_of(s3.head_object, Key="own/copy") == "404"
+assert code_of(s3.get_object, Key="own/large", IfNoneMatch=etag) == "304"
+since = head["LastModified"]
+assert code_of(s3.get_object, Key="own/large", IfModifiedSince=since) == "304"
+assert code_of(s3.delete_bucket) == "InvalidRequest"
 """
 
 
@@ -193,6 +240,50 @@ def test_job_reads_and_leaves_its_objects_there(service, braket, s3):
     assert "elsewhere/data/output/model.tar.gz" in keys
     assert any(key.startswith("elsewhere/checkpoints/") for key in keys)
     wait_until(lambda: not contents(service))
+
+
+@pytest.fixture
+def checking_store(tmp_path, monkeypatch):
+    """A store that checks signatures, and what it is asked with: another of our own services."""
+    command = [sys.executable, "-m", "openbraket.cli.main", "key", "create"]
+    made = subprocess.run(
+        [*command, "--data-dir", tmp_path / "store"], check=True, capture_output=True, text=True
+    )
+    key = dict(re.findall(r"(AWS_\w+)=(\S+)", made.stdout))
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"OPENBRAKET_S3_{name}", key[f"AWS_{name}"])
+    store = openbraket.testing.launch(tmp_path / "store")
+    client = boto3.client(
+        "s3",
+        endpoint_url=store.endpoint_url,
+        aws_access_key_id=key["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=key["AWS_SECRET_ACCESS_KEY"],
+        region_name="us-east-1",
+    )
+    with contextlib.closing(client):
+        client.create_bucket(Bucket=BUCKET)
+        yield store, client
+    store.stop()
+
+
+def test_job_asks_for_objects_with_its_own_keys_where_the_store_checks_them(
+    checking_store, tmp_path, monkeypatch
+):
+    store, s3 = checking_store
+    options = ("--workers", "1", "--s3-endpoint", store.endpoint_url)
+    with openbraket.testing.start(data_dir=tmp_path / "data", options=options) as service:
+        with (
+            contextlib.closing(boto3.client("braket")) as braket,
+            contextlib.closing(boto3.client("logs")) as logs,
+        ):
+            job = wait_for_end(braket, create_job(braket, s3, "asks", OWN_CALLS))
+            lines = job_lines(logs, "asks")
+        assert (job["status"], job.get("failureReason")) == ("COMPLETED", None), lines
+        keys = [
+            entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix="own/")["Contents"]
+        ]
+        assert "own/large" in keys
+        wait_until(lambda: not contents(service))
 
 
 def test_job_with_a_missing_script_is_refused(service, braket):

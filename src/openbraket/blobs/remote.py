@@ -9,9 +9,10 @@ import base64
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -35,6 +36,15 @@ BUCKETS_KNOWN_MAX: Final = 10_000
 _PASSING_STATUSES: Final = frozenset({401, 403, 408, 409, 425, 429})
 _PASSING_CODES: Final = frozenset({"RequestTimeout", "SlowDown", "ExpiredToken", "BadDigest"})
 _MISSING_BUCKET: Final = "NoSuchBucket"
+# Input members that are times.
+_TIMES: Final = frozenset({
+    "CopySourceIfModifiedSince",
+    "CopySourceIfUnmodifiedSince",
+    "Expires",
+    "IfModifiedSince",
+    "IfUnmodifiedSince",
+})
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MissingExtraError(OpenBraketError):
@@ -51,6 +61,22 @@ class ObjectRefusedError(StoreError):
 
 class NoSuchObjectError(ObjectRefusedError):
     """There is no such object, or no such bucket."""
+
+
+class StoreAnswerError(OpenBraketError):
+    """An error that the store has answered to somebody's own question.
+
+    Args:
+        code: The store's code, for example `NoSuchKey`.
+        message: The store's text.
+        status: The HTTP status.
+    """
+
+    def __init__(self, code: str, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +103,9 @@ class RemoteObjects:
     def __init__(self, endpoint_url: str, *, region: str, access_key: str, secret_key: str) -> None:
         self.endpoint_url = endpoint_url
         self._client, self._errors = _open(endpoint_url, region, access_key, secret_key)
+        methods = self._client.meta.method_to_api_mapping
+        # Methods of the client by the names of operations.
+        self._methods = {operation: method for method, operation in methods.items()}
         self._threads = ThreadPoolExecutor(THREAD_COUNT, thread_name_prefix="s3")
         # Until when a bucket is taken to be there, on the monotonic clock.
         self._known_until: dict[str, float] = {}
@@ -230,6 +259,53 @@ class RemoteObjects:
         except self._errors as error:
             raise self._translate(error, f"s3://{bucket}/{key}") from error
 
+    def ask(
+        self, operation: str, params: Mapping[str, Any], body: tuple[Path, Blob] | None = None
+    ) -> dict[str, Any]:
+        """Do any operation with the store's key for somebody else; blocks.
+
+        Args:
+            operation: Its name, for example `ListObjectsV2`.
+            params: Its input; times in milliseconds since the epoch. Checksums are left out.
+            body: A content to send, and where it lies; the store checks its MD5.
+
+        Returns:
+            The output, times as in the input; `Body` has `read` and `close`.
+
+        Raises:
+            StoreAnswerError: The store refuses.
+            ObjectsAwayError: The store does not answer.
+            StoreError: The content cannot be read.
+        """
+        call = _without_checksums({
+            name: _EPOCH + timedelta(milliseconds=value)
+            if name in _TIMES and isinstance(value, int)
+            else value
+            for name, value in params.items()
+        })
+        try:
+            with contextlib.ExitStack() as closing:
+                if body is not None:
+                    path, blob = body
+                    md5 = base64.b64encode(bytes.fromhex(blob.md5)).decode()
+                    call["Body"] = closing.enter_context(path.open("rb"))
+                    call |= {"ContentLength": blob.size, "ContentMD5": md5}
+                output = getattr(self._client, self._methods[operation])(**call)
+        except self._errors as error:
+            status = _status(error)
+            if status is not None:
+                said = str(error.response.get("Error", {}).get("Message", error))  # type: ignore[attr-defined]
+                raise StoreAnswerError(_code(error), said, status=status) from error
+            if type(error).__name__ == "ParamValidationError":
+                raise StoreAnswerError("InvalidRequest", str(error), status=400) from error
+            raise self._translate(error, operation) from error
+        except OSError as error:
+            raise StoreError(f"A content cannot be read: {error.strerror}.") from error
+        for name in ("ResponseMetadata", "Expires", "ExpiresString"):
+            output.pop(name, None)
+        found: dict[str, Any] = _in_milliseconds(output)
+        return found
+
     def _put_parts(self, file: Any, blob: Blob, target: dict[str, Any]) -> None:  # noqa: ANN401
         """Upload in parts, one after the other; what fails in between is taken back."""
         upload = self._client.create_multipart_upload(**target)
@@ -297,6 +373,27 @@ def _open(
     )
     client = session.client("s3", endpoint_url=endpoint_url, config=config)
     return client, (ClientError, BotoCoreError, HTTPClientError)
+
+
+def _without_checksums(value: Any) -> Any:  # noqa: ANN401  (members of any type)
+    if isinstance(value, dict):
+        return {
+            # The names of a user's own metadata are the user's.
+            name: item if name == "Metadata" else _without_checksums(item)
+            for name, item in value.items()
+            if not name.startswith("Checksum")
+        }
+    return [_without_checksums(item) for item in value] if isinstance(value, list) else value
+
+
+def _in_milliseconds(value: Any) -> Any:  # noqa: ANN401  (members of any type)
+    if isinstance(value, dict):
+        return {name: _in_milliseconds(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_in_milliseconds(item) for item in value]
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // timedelta(milliseconds=1)
+    return value
 
 
 def _status(error: Exception) -> int | None:

@@ -36,7 +36,7 @@ from openbraket.server.token_chore import forget_tokens_forever
 from openbraket.services import braket, ecr, iam, logs, s3, sts
 from openbraket.services.braket.quotas import Throttle
 from openbraket.services.context import Handler, Resources
-from openbraket.services.s3.elsewhere import refusing
+from openbraket.services.s3.elsewhere import handlers
 from openbraket.store import objects, outbox
 from openbraket.store.database import DATABASE_NAME, Database
 from openbraket.wire.service import Service
@@ -344,7 +344,7 @@ def _bindings(*, is_elsewhere: bool) -> Mapping[str, Binding]:
         "ecr": ecr.OPERATIONS,
         "iam": iam.OPERATIONS,
         "logs": logs.OPERATIONS,
-        "s3": refusing(s3.OPERATIONS) if is_elsewhere else s3.OPERATIONS,
+        "s3": handlers(s3.OPERATIONS) if is_elsewhere else s3.OPERATIONS,
         "sts": sts.OPERATIONS,
     })
     # Every client needs these; the others only those that run jobs.

@@ -76,10 +76,7 @@ def build_jobs(
             failed_kept_s=settings.failed_jobs_kept_s,
             user_ids=settings.job_user_ids,
             ends_with_server=settings.ends_jobs_at_stop,
-            environment=client_environment(
-                by_address(settings.job_endpoint_url) or endpoint_url,
-                store_url="" if remote is None else remote.endpoint_url,
-            ),
+            environment=client_environment(by_address(settings.job_endpoint_url) or endpoint_url),
         ),
         cancel_task=dispatcher.cancel,
         remote=remote,
@@ -113,23 +110,22 @@ def instance_count(settings: Settings) -> int:
     return count
 
 
-def client_environment(endpoint_url: str, *, store_url: str = "") -> dict[str, str]:
+def client_environment(endpoint_url: str) -> dict[str, str]:
     """Return the variables that point a job's clients at this service.
+
+    That is so for S3 as well where the objects are in another store: it does not know a job's keys.
 
     Args:
         endpoint_url: For example `http://127.0.0.1:4567`.
-        store_url: Where the objects are; "" where this service has them.
     """
-    urls = [endpoint_url, store_url] if store_url else [endpoint_url]
-    hosts = ",".join(dict.fromkeys(urlsplit(url).hostname or "" for url in urls))
-    store = {"AWS_ENDPOINT_URL_S3": store_url} if store_url else {}
-    return store | {
+    host = urlsplit(endpoint_url).hostname or ""
+    return {
         "AWS_ENDPOINT_URL": endpoint_url,
         "BRAKET_ENDPOINT": endpoint_url,
         "BRAKET_PRICE_OFFERS_URL": endpoint_url + pricing.PATH,
         # A proxy for the world outside does not know this address.
-        "NO_PROXY": hosts,
-        "no_proxy": hosts,
+        "NO_PROXY": host,
+        "no_proxy": host,
     }
 
 
