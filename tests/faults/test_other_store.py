@@ -116,6 +116,7 @@ def test_outcomes_that_wait_survive_the_server_and_do_not_run_again(proxy, tmp_p
     braket = client("braket", service.endpoint_url)
     try:
         wait_for_all(braket, [create(braket, "first")])
+        wait_until(lambda: not list((tmp_path / "spool").glob("*")))
         proxy.is_away = True
         arns = [create(braket, f"token-{number}") for number in range(5)]
         wait_until(lambda: len(list((tmp_path / "spool").glob("*.json"))) == len(arns))
@@ -140,6 +141,30 @@ def test_outcomes_that_wait_survive_the_server_and_do_not_run_again(proxy, tmp_p
         for task in tasks:
             key = f"{task['outputS3Directory']}/results.json"
             assert keys[key] == (task["status"] == "COMPLETED")
+    finally:
+        braket.close()
+        service.stop()
+
+
+def test_object_of_a_task_that_was_cancelled_before_a_crash_is_taken_back(proxy, tmp_path):
+    service = launch(tmp_path, proxy)
+    port = urlsplit(service.endpoint_url).port
+    braket = client("braket", service.endpoint_url)
+    try:
+        proxy.loses_puts = True
+        arn = create(braket, "doomed")
+        wait_until(lambda: result_keys(proxy))
+        proxy.is_away = True
+        braket.cancel_quantum_task(quantumTaskArn=arn)
+        wait_for_all(braket, [arn])
+        kill(service)
+        service = launch(tmp_path, proxy, port=port)
+        assert result_keys(proxy)
+        proxy.is_away = proxy.loses_puts = False
+        wait_until(lambda: not result_keys(proxy))
+        wait_until(lambda: not list((tmp_path / "spool").glob("*")))
+        (task,) = wait_for_all(braket, [arn])
+        assert task["status"] == "CANCELLED"
     finally:
         braket.close()
         service.stop()

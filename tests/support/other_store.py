@@ -36,8 +36,9 @@ def other_store():
 class Proxy:
     """Forwards requests to a store.
 
-    Set `failing_share` to have that share of calls fail, half of them after they took effect, and
-    `is_away` to have none answered.
+    Set `failing_share` to have that share of calls fail, half of them after they took effect,
+    `loses_puts` to have every PUT take effect without an answer, and `is_away` to have none
+    answered.
     """
 
     def __init__(self, target_url, *, seed=0):
@@ -45,6 +46,7 @@ class Proxy:
         self.rng = random.Random(seed)
         self.failing_share = 0.0
         self.is_away = False
+        self.loses_puts = False
         self.puts = []
         self.failed_count = 0
         proxy = self
@@ -93,7 +95,7 @@ class Proxy:
             connection.request(handler.command, handler.path, body, headers)
             answer = connection.getresponse()
             content = answer.read()
-        if fails:
+        if fails or (self.loses_puts and handler.command == "PUT"):
             # It took effect and nobody hears of it.
             handler.close_connection = True
             return

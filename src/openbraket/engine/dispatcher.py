@@ -153,6 +153,7 @@ class Dispatcher:
             for run, outcome in ended:
                 self._running[run.task.id] = run
                 self._spawn(self._finish(run, outcome))
+            self._spawn(self._uploads.clean())
         with self._database.read() as connection:
             for task in quantum_tasks.list_waiting(connection):
                 self._add(task)

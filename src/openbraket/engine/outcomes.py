@@ -99,8 +99,9 @@ def conclude(
                 status = _lose(
                     connection, task, attempt, outcome, now, lost_count, is_stopping=is_stopping
                 )
-        if status is None and transitions.apply(
-            connection, states.END_CANCELLED, task.id, at=now, attempt=attempt
+        if status is None and (
+            transitions.apply(connection, states.END_CANCELLED, task.id, at=now, attempt=attempt)
+            or _is_at(connection, task.id, Status.CANCELLED, attempt)
         ):
             status = Status.CANCELLED
         if is_elsewhere or not isinstance(outcome, Succeeded):
@@ -190,9 +191,16 @@ def _lose(
         )
         return _fail(connection, task, attempt, reason, now)
     transition = states.RELEASE if is_stopping else states.LOSE
-    if not transitions.apply(connection, transition, task.id, at=now, attempt=attempt):
-        # A commit that reported a failure may have taken effect all the same.
-        found = quantum_tasks.get(connection, task.id)
-        if found is None or (found.status, found.attempt) != (Status.QUEUED, attempt):
-            return None
-    return Status.QUEUED
+    is_changed = transitions.apply(connection, transition, task.id, at=now, attempt=attempt)
+    return (
+        Status.QUEUED if is_changed or _is_at(connection, task.id, Status.QUEUED, attempt) else None
+    )
+
+
+def _is_at(connection: Connection, task_id: str, status: Status, attempt: int) -> bool:
+    """Return whether a task has got there with this attempt.
+
+    A commit of ours that reported a failure may have taken effect all the same.
+    """
+    found = quantum_tasks.get(connection, task_id)
+    return found is not None and (found.status, found.attempt) == (status, attempt)

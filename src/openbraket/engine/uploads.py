@@ -1,16 +1,19 @@
 """Results on their way to another object store: the object first, the record after it.
 
 An outcome waits here, its contents on this machine's disk, for as long as the store is away; the
-worker that made it is free meanwhile. From its first failure on it is spooled, so that the next
-start of the server goes on with it. A cancel ends the wait at once.
+worker that made it is free meanwhile. It is spooled before the first of its objects is sent, and
+until its record is written, so that the next start of the server goes on with it. A cancel ends the
+wait at once; what is in the store by then is taken back, now or by the next start.
 
 Repeating any step is harmless: the objects of an attempt have one key each, and their record is
 fenced. Only one attempt of a task is under way, so no other can write the same keys.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Container, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -23,7 +26,7 @@ from openbraket.engine.executors.base import Failed, Outcome, Succeeded
 from openbraket.engine.outcomes import delete_unused
 from openbraket.engine.retries import OBJECTS
 from openbraket.engine.spool import Spool, Spooled
-from openbraket.engine.states import Status
+from openbraket.engine.states import TERMINAL, Status
 from openbraket.store import quantum_tasks
 
 # Outcomes that may wait; beyond them no task starts, so that the disk does not fill unseen.
@@ -51,6 +54,9 @@ class Uploads:
         # Uploads that nobody waits for any more, by task: a thread may still be at them.
         self._late: dict[str, asyncio.Future[None]] = {}
         self._spooled: set[tuple[str, int]] = set()
+        # What the last server left whose contents are gone, and of tasks that were cancelled.
+        self._without_contents: list[Spooled] = []
+        self._cancelled: list[tuple[Run, Succeeded]] = []
 
     @property
     def is_full(self) -> bool:
@@ -70,9 +76,11 @@ class Uploads:
         """
         found = {}
         for item in self._spool.items():
+            self._spooled.add((item.task_id, item.attempt))
             if all(self._blobs.path(kept.blob.id).exists() for kept in item.outcome.objects):
                 found[item.task_id, item.attempt] = item
-                self._spooled.add((item.task_id, item.attempt))
+            else:
+                self._without_contents.append(item)
         return found
 
     def resume(
@@ -80,20 +88,33 @@ class Uploads:
     ) -> list[tuple[Run, Succeeded]]:
         """Return the attempts that go on, and forget those that the records have left behind.
 
+        `clean` does what is left of those that were cancelled.
+
         Args:
             connection: For reading.
             items: What `load` returned.
             resumed: Ids of the tasks whose records wait for their outcomes.
         """
         found = []
-        for item in items:
+        for item in (*items, *self._without_contents):
             task = quantum_tasks.get(connection, item.task_id)
             if task is not None and task.id in resumed and task.attempt == item.attempt:
                 found.append((Run.ended_before(task, item.started_at), item.outcome))
-            else:
+            elif task is not None and task.status == Status.CANCELLED:
+                run = replace(Run.ended_before(task, item.started_at), attempt=item.attempt)
+                self._cancelled.append((run, item.outcome))
+            elif task is None or task.status in TERMINAL:
                 # The contents go with the sweep that follows.
                 self._unspool(item.task_id, item.attempt)
+            # Else it runs again, and the next start sees how it has ended.
+        self._without_contents.clear()
         return found
+
+    async def clean(self) -> None:
+        """Take back what cancelled attempts may have left in the store under the last server."""
+        for run, outcome in self._cancelled:
+            await self._take_back(run, outcome)
+        self._cancelled.clear()
 
     def kept_blob_ids(self) -> set[str]:
         """Return the contents that no record names and that wait here; blocks.
@@ -131,6 +152,7 @@ class Uploads:
         ]
         retry_s = OBJECTS.first_s
         try:
+            await self._keep(run, outcome, None)
             while not withdrawn.is_set():
                 putting = self._remote.submit(self._put, run, outcome, withdrawn)
                 await asyncio.wait((putting, *waits), return_when=asyncio.FIRST_COMPLETED)
@@ -169,14 +191,14 @@ class Uploads:
         late = self._late.pop(run.task.id, None)
         if late is not None:
             await asyncio.wait((late,))
-        if (run.task.id, run.attempt) in self._spooled:
-            await asyncio.to_thread(self._unspool, run.task.id, run.attempt)
         await asyncio.to_thread(
             delete_unused, self._blobs, [kept.blob.id for kept in outcome.objects]
         )
-        if status == Status.CANCELLED and not self._stopping.is_set():
+        if status == Status.CANCELLED:
             # The cancel came after the objects, or while a thread was at them.
-            await self._remote.call(self._take_back, run, outcome)
+            await self._take_back(run, outcome)
+        elif (run.task.id, run.attempt) in self._spooled:
+            await asyncio.to_thread(self._unspool, run.task.id, run.attempt)
 
     def _put(self, run: Run, outcome: Succeeded, withdrawn: asyncio.Event) -> None:
         for item in outcome.objects:
@@ -190,14 +212,28 @@ class Uploads:
                 content_type=item.content_type,
             )
 
-    def _take_back(self, run: Run, outcome: Succeeded) -> None:
+    async def _take_back(self, run: Run, outcome: Succeeded) -> None:
+        """Remove a cancelled attempt's objects; while the store is away they stay spooled."""
+        retry_s = OBJECTS.first_s
+        while not self._stopping.is_set():
+            try:
+                await self._remote.call(self._delete, run, outcome)
+            except ObjectRefusedError as error:
+                _log.warning("an object of cancelled task %s may stay: %s", run.task.id, error)
+            except StoreError as error:
+                _log.warning("objects of cancelled task %s wait: %s", run.task.id, error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), retry_s)
+                retry_s = OBJECTS.after(retry_s)
+                continue
+            if (run.task.id, run.attempt) in self._spooled:
+                await asyncio.to_thread(self._unspool, run.task.id, run.attempt)
+            return
+
+    def _delete(self, run: Run, outcome: Succeeded) -> None:
         for item in outcome.objects:
             key = f"{run.task.output_directory}/{item.name}"
-            try:
-                self._remote.delete(run.task.output_bucket, key)
-            except StoreError as error:
-                _log.warning("an object of cancelled task %s may stay: %s", run.task.id, error)
-                return
+            self._remote.delete(run.task.output_bucket, key)
 
     def _leave(self, task_id: str, putting: "asyncio.Future[None]") -> None:
         # Not cancelled: that would end the wait for its thread, not what the thread does.

@@ -205,6 +205,9 @@ class SimulatedBlobs:
 
     def _sync(self, blob_ids):
         if self._world.has_faults and self._world.rng.random() < 0.01:
+            # Nor is it noted then.
+            refused = self._world.spool.refused
+            refused.update(self.contents[name].decode().split()[0] for name in blob_ids)
             raise StoreError("Cannot store an object's content: Input/output error.")
         self._unsynced.difference_update(blob_ids)
 
@@ -228,14 +231,14 @@ class SimulatedSpool:
     def __init__(self, world):
         self._world = world
         self._items = {}
-        # Tasks whose results have waited: one that is cancelled as its server stops may leave them.
-        self.waited = set()
+        # Tasks that could not be noted: one that is cancelled as its server dies may leave objects.
+        self.refused = set()
 
     def write(self, item):
         if self._world.has_faults and self._world.rng.random() < 0.05:
+            self.refused.add(item.task_id)
             raise StoreError("Cannot write the spool: No space left on device.")
         self._items[item.task_id, item.attempt] = item
-        self.waited.add(item.task_id)
 
     def remove(self, task_id, attempt):
         self._items.pop((task_id, attempt), None)
@@ -251,8 +254,6 @@ class OtherStore:
         self._world = world
         self.objects = {}
         self.is_away = False
-        # Keys that could not be taken back.
-        self.left = set()
 
     def submit(self, work, *args):
         loop = self._world.loop
@@ -291,7 +292,6 @@ class OtherStore:
 
     def delete(self, bucket, key):
         if self._fails():
-            self.left.add(key)
             raise ObjectsAwayError("The store does not answer.")
         self.objects.pop(key, None)
 
