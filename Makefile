@@ -16,7 +16,7 @@ SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist loadfile
 # What also runs with the records in PostgreSQL; the rest of the engine meets no database.
 POSTGRESQL_TESTS := tests/unit/store tests/unit/engine/jobs/test_recovery.py $(addprefix tests/unit/engine/test_, dispatcher.py events.py job_states.py lead.py \
   machine.py queue.py states.py) $(addprefix tests/contract/test_, jobs.py logs.py quantum_tasks.py s3_listing.py \
-  s3_objects.py)
+  s3_objects.py s3_results.py)
 
 .PHONY: help install demo test check serve bench arm format lock clean
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -57,9 +58,11 @@ def test_a_backup_of_a_running_server_serves(house, tmp_path):
 
 
 def test_a_deleted_object_leaves_the_backup_too(house, tmp_path):
-    _, key = run_task(boto3.client("braket"))
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="key", Body=b"content")
     assert run("backup", tmp_path / "copy", "--data-dir", house.data_dir).returncode == 0
-    boto3.client("s3").delete_object(Bucket=BUCKET, Key=key)
+    assert content_of(tmp_path / "copy", "content")
+    s3.delete_object(Bucket=BUCKET, Key="key")
     assert run("backup", tmp_path / "copy", "--data-dir", house.data_dir).returncode == 0
     assert not [p for p in (tmp_path / "copy" / "objects").rglob("*") if p.is_file()]
 
@@ -81,6 +84,28 @@ def test_damage_is_found_and_named(house):
     done = run("backup", house.data_dir.parent / "copy", "--data-dir", house.data_dir)
     assert done.returncode == 1
     assert "openbraket check" in done.stderr
+
+
+def test_damage_of_results_in_the_records_is_found_and_named(house):
+    client = boto3.client("braket")
+    keys = [run_task(client)[1] for _ in range(3)]
+    assert run("check", "--contents", "--data-dir", house.data_dir).returncode == 0
+    found = "(SELECT blob_id FROM objects WHERE key = ?)"
+    with sqlite3.connect(house.data_dir / "openbraket.sqlite3") as records:
+        records.execute(f"DELETE FROM contents WHERE blob_id = {found}", (keys[0],))
+        for key, content in ((keys[1], "zeroblob(0)"), (keys[2], "zeroblob(length(content))")):
+            records.execute(
+                f"UPDATE contents SET content = {content} WHERE blob_id = {found}", (key,)
+            )
+    records.close()
+    quick = run("check", "--data-dir", house.data_dir)
+    assert quick.returncode == 1
+    whole = run("check", "--contents", "--data-dir", house.data_dir)
+    named = [
+        {line.split(": ")[0].removeprefix(f"s3://{BUCKET}/") for line in done.stdout.splitlines()}
+        for done in (quick, whole)
+    ]
+    assert named == [set(keys[:2]), set(keys)]
 
 
 @pytest.mark.parametrize("command", ["backup", "check"])

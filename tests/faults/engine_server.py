@@ -31,13 +31,14 @@ def answer(document):
 
 
 class Engine:
-    def __init__(self, data_dir, worker_count):
+    def __init__(self, data_dir, worker_count, inline_bytes_max):
         self.database = Database.open(data_dir / "openbraket.sqlite3", durability="normal")
         self.blobs = LocalBlobs(data_dir / "objects", is_durable=False)
         self.executor = LocalExecutor(
             blobs_root=data_dir / "objects",
             worker_count=worker_count,
             preload=["runners_under_test"],
+            inline_bytes_max=inline_bytes_max,
         )
         self.dispatcher = Dispatcher(
             self.database,
@@ -97,4 +98,4 @@ class Engine:
 
 
 if __name__ == "__main__":
-    uvloop.run(Engine(Path(sys.argv[1]), int(sys.argv[2])).serve())
+    uvloop.run(Engine(Path(sys.argv[1]), *map(int, sys.argv[2:])).serve())

@@ -170,7 +170,7 @@ def test_outcome_waits_while_the_disk_is_full(servers, data_dir):
 
 
 def test_result_that_cannot_be_written_fails_with_the_reason(servers, data_dir):
-    server = servers(worker_count=1)
+    server = servers(worker_count=1, inline_bytes_max=0)
     go = data_dir / "go"
     task_id = server.create(do="wait", file=str(go))
     server.wait_for("progress")

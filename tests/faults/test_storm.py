@@ -144,6 +144,7 @@ def check_tasks(house, arns, told):
     reasons = dict(house.rows("SELECT id, failure_reason FROM quantum_tasks"))
     published = Counter(key for (key,) in house.rows("SELECT key FROM published"))
     blobs = dict(house.rows("SELECT key, blob_id FROM objects"))
+    contents = dict(house.rows("SELECT blob_id, content FROM contents"))
     print(Counter(statuses.values()))
     assert statuses.keys() == arns.keys()
     check_history(house.rows("SELECT id, old, new FROM history"), TRANSITIONS, statuses, told)
@@ -156,8 +157,10 @@ def check_tasks(house, arns, told):
         dict.fromkeys(results, 1)
     )
     for key, arn in results.items():
-        path = house.data_dir / "objects" / blobs[key][:2] / blobs[key]
-        assert json.loads(path.read_bytes())["taskMetadata"]["id"] == arn
+        blob_id = blobs[key]
+        path = house.data_dir / "objects" / blob_id[:2] / blob_id
+        document = json.loads(contents.get(blob_id) or path.read_bytes())
+        assert document["taskMetadata"]["id"] == arn
     for task_id, status in statuses.items():
         assert (status == "FAILED") == (reasons[task_id] is not None)
         assert status != "FAILED" or "in each of 3 attempts" in reasons[task_id]

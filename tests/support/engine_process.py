@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from openbraket.base.blob import INLINE_BYTES_MAX
 from openbraket.store import objects, quantum_tasks
 from openbraket.store.database import Database
 from support.patience import PATIENCE_S
@@ -25,7 +26,7 @@ WAIT_S = PATIENCE_S
 class Server:
     """One engine process on a data directory."""
 
-    def __init__(self, data_dir, worker_count=2):
+    def __init__(self, data_dir, worker_count=2, inline_bytes_max=INLINE_BYTES_MAX):
         self.data_dir = data_dir
         self.process = subprocess.Popen(
             [
@@ -33,6 +34,7 @@ class Server:
                 str(TESTS / "faults" / "engine_server.py"),
                 str(data_dir),
                 str(worker_count),
+                str(inline_bytes_max),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -140,5 +142,8 @@ class Records:
         return sum(key.startswith(f"tasks/{task_id}/") for key in self.all_keys)
 
     def content(self, task_id):
-        blob_id = self.objects[task_id].blob_id
-        return json.loads((self.data_dir / "objects/objects" / blob_id[:2] / blob_id).read_bytes())
+        found = self.objects[task_id]
+        if found.inline is not None:
+            return json.loads(found.inline)
+        path = self.data_dir / "objects/objects" / found.blob_id[:2] / found.blob_id
+        return json.loads(path.read_bytes())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import orjson
 
+from openbraket.base.blob import INLINE_BYTES_MAX
 from openbraket.base.clock import now_ms
 from openbraket.base.errors import StoreError
 from openbraket.base.ids import new_id
@@ -100,7 +101,7 @@ class JobHouse:
 
     def __init__(self, data_dir, runtime=None, *, has_doubts=False, clock=now_ms, **settings):
         self.database = open_database(data_dir / "openbraket.sqlite3")
-        self.blobs = LocalBlobs(data_dir, is_durable=False)
+        self.blobs = LocalBlobs(data_dir, is_durable=False, inline_bytes_max=INLINE_BYTES_MAX)
         self.runtime = runtime or SmallRuntime()
         self.settings = JobSettings(
             **({"data_dir": data_dir, "poll_s": 0.02, "checkpoint_s": 0.05} | settings)
@@ -119,9 +120,9 @@ class JobHouse:
     async def _cancel_task(self, task_id):
         self.cancelled_tasks.append(task_id)
 
-    async def put(self, key, content):
-        """Store an object."""
-        blob = self.blobs.put(content)
+    async def put(self, key, content, *, is_inline=False):
+        """Store an object, its content in a file or in the records."""
+        blob = self.blobs.keep(content) if is_inline else self.blobs.put(content)
 
         def work(connection):
             if buckets.get_bucket(connection, BUCKET) is None:

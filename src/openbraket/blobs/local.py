@@ -11,13 +11,12 @@ import contextlib
 import hashlib
 import os
 import time
-import uuid
 from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from openbraket.base.blob import Blob
+from openbraket.base.blob import Blob, is_inline, new_file_id, new_inline_id
 from openbraket.base.errors import StoreError
 from openbraket.base.files import sync
 
@@ -44,14 +43,16 @@ class LocalBlobs:
     Args:
         root: The directory; it and its two subdirectories are made when absent.
         is_durable: Whether contents must survive a loss of power.
+        inline_bytes_max: Size up to which `keep` leaves a content to the records.
 
     Raises:
         StoreError: The directory cannot be made.
     """
 
-    def __init__(self, root: Path, *, is_durable: bool = True) -> None:
+    def __init__(self, root: Path, *, is_durable: bool = True, inline_bytes_max: int = 0) -> None:
         self.root = root
         self.is_durable = is_durable
+        self.inline_bytes_max = inline_bytes_max
         self._incoming = root / "incoming"
         self._objects = root / "objects"
         self._syncing: ThreadPoolExecutor | None = None
@@ -84,6 +85,23 @@ class LocalBlobs:
         except BaseException:
             incoming.discard()
             raise
+
+    def keep(self, content: bytes) -> Blob:
+        """Store a content as a file, or leave it to the records where it is small.
+
+        Args:
+            content: The bytes.
+
+        Returns:
+            The new content; with the bytes where nothing was stored.
+
+        Raises:
+            StoreError: The content could not be written; nothing of it is left.
+        """
+        if len(content) > self.inline_bytes_max:
+            return self.put(content)
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return Blob(new_inline_id(), len(content), md5, content)
 
     async def put_stream(
         self, chunks: AsyncIterator[bytes], *, digests: Sequence[Digest] = ()
@@ -135,20 +153,21 @@ class LocalBlobs:
 
         Args:
             blob_ids: Names of complete contents. Nothing is done where contents need not survive
-                a loss of power.
+                a loss of power, and for those that the records keep.
 
         Raises:
             StoreError: The disk has failed, or there is no such content. Not to be tried again: the
                 system may take lost bytes for written ones after that.
         """
-        if not self.is_durable:
+        names = [blob_id for blob_id in blob_ids if not is_inline(blob_id)]
+        if not self.is_durable or not names:
             return
         if self._syncing is None:
             self._syncing = ThreadPoolExecutor(SYNC_THREAD_COUNT, "blobs-sync")
         loop = asyncio.get_running_loop()
         try:
             await asyncio.gather(
-                *(loop.run_in_executor(self._syncing, self._sync, name) for name in blob_ids)
+                *(loop.run_in_executor(self._syncing, self._sync, name) for name in names)
             )
         except OSError as error:
             raise StoreError(f"Cannot store an object's content: {error.strerror}.") from error
@@ -228,11 +247,13 @@ class LocalBlobs:
         return bytes(buffer) if count == len(buffer) else None
 
     def delete(self, blob_id: str) -> None:
-        """Remove a content; one that is not there is no error.
+        """Remove a content; one that is not there, or that the records keep, is no error.
 
         Raises:
             StoreError: The file exists and cannot be removed.
         """
+        if is_inline(blob_id):
+            return
         try:
             self.path(blob_id).unlink(missing_ok=True)
         except OSError as error:
@@ -328,7 +349,7 @@ class _Incoming:
 
     def __init__(self, blobs: LocalBlobs, digests: Sequence[Digest]) -> None:
         self._blobs = blobs
-        self._id = uuid.uuid4().hex
+        self._id = new_file_id()
         self._path = blobs.root / "incoming" / self._id
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._digests = (self._md5, *digests)

@@ -380,7 +380,7 @@ async def _sweep(
         with database.read() as connection:
             uploads = open_uploads(settings, remote, blobs)
             kept = uploads.kept_blob_ids() if uploads is not None else ()
-            known = KnownIds(chain(objects.each_blob_id(connection), kept))
+            known = KnownIds(chain(objects.each_file_id(connection), kept))
         age_s = time.time() - began + _FILE_TIME_GRAIN_S
         return blobs.sweep(
             known, older_than_s=age_s + (_SHARED_AGE_S if settings.database_url else 0)

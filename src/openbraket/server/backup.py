@@ -5,12 +5,14 @@ copied before the records that name them, so a backup that is cut short is the o
 """
 
 import hashlib
+import io
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from sqlalchemy import Connection
 
@@ -36,7 +38,7 @@ class Backup:
     """What a backup holds.
 
     Attributes:
-        content_count: Contents that its records name.
+        content_count: Files that its records name; small results are in the records themselves.
         record_bytes: Size of its records.
     """
 
@@ -69,7 +71,7 @@ def back_up(data_dir: Path, target: Path, report: Report) -> Backup:
     for _ in range(ROUND_COUNT_MAX):
         copy_records(records, fresh, lambda share: report("records", share))
         with open_snapshot(fresh) as connection:
-            blob_ids = objects.known_blob_ids(connection)
+            blob_ids = objects.known_file_ids(connection)
         missing = copy_contents(source, copies, blob_ids, lambda share: report("contents", share))
         if not missing:
             break
@@ -106,6 +108,12 @@ def check(data_dir: Path, report: Report, *, reads_contents: bool, url: str = ""
             return findings
         records = partial(open_snapshot, path)
     blobs = LocalBlobs(data_dir)
+    with records() as connection:
+        findings = [
+            finding
+            for item, content in objects.each_held_inline(connection)
+            if (finding := _inline_finding(item, content, reads_contents=reads_contents))
+        ]
     held = _held(records)
     suspects: dict[objects.Held, str] = {}
     for count, item in enumerate(held, start=1):
@@ -115,7 +123,7 @@ def check(data_dir: Path, report: Report, *, reads_contents: bool, url: str = ""
         report("objects", count / len(held))
     # What was deleted or replaced meanwhile is no damage.
     still_held = _held(records) if suspects else set()
-    return [finding for item, finding in suspects.items() if item in still_held]
+    return findings + [finding for item, finding in suspects.items() if item in still_held]
 
 
 def _records(data_dir: Path, advice: str) -> Path:
@@ -142,24 +150,35 @@ def _held(records: Callable[[], AbstractContextManager[Connection]]) -> set[obje
 
 
 def _finding(blobs: LocalBlobs, item: objects.Held, *, reads_contents: bool) -> str:
-    """Return what is wrong with an object's content, or ""."""
-    name = f"s3://{item.bucket}/{item.key}"
+    """Return what is wrong with the file of an object's content, or ""."""
     path = blobs.path(item.blob_id)
     try:
-        size = path.stat().st_size
-        if size != item.size:
-            return f"{name}: its content has {size} bytes instead of {item.size}"
-        # Objects of several parts have another kind of ETag, with a hyphen.
-        if reads_contents and "-" not in item.etag and _md5(path) != item.etag.strip('"'):
-            return f"{name}: its content is not the one that was stored"
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return _difference(item, size, file if reads_contents else None)
     except OSError as error:
-        return f"{name}: its content {item.blob_id} cannot be read: {error.strerror}"
+        return f"{item.name}: its content {item.blob_id} cannot be read: {error.strerror}"
+
+
+def _inline_finding(item: objects.Held, content: bytes | None, *, reads_contents: bool) -> str:
+    """Return what is wrong with an object's content that is no file, or ""."""
+    if content is None:
+        return f"{item.name}: its content {item.blob_id} is missing in the records"
+    return _difference(item, len(content), io.BytesIO(content) if reads_contents else None)
+
+
+def _difference(item: objects.Held, size: int, content: BinaryIO | None) -> str:
+    """Return what a content has other than its record says, or ""; None: it is not to be read."""
+    if size != item.size:
+        return f"{item.name}: its content has {size} bytes instead of {item.size}"
+    # Objects of several parts have another kind of ETag, with a hyphen.
+    if content is not None and "-" not in item.etag and _md5(content) != item.etag.strip('"'):
+        return f"{item.name}: its content is not the one that was stored"
     return ""
 
 
-def _md5(path: Path) -> str:
+def _md5(content: BinaryIO) -> str:
     digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while piece := file.read(_READ_BYTES):
-            digest.update(piece)
+    while piece := content.read(_READ_BYTES):
+        digest.update(piece)
     return digest.hexdigest()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from openbraket.base.blob import INLINE_BYTES_MAX
 from openbraket.base.errors import OpenBraketError, StoreError
 from openbraket.engine import room
 from openbraket.engine.executors.base import Executor
@@ -51,6 +52,8 @@ def build_executor(settings: Settings, *, preload: Sequence[str]) -> Executor:
             blobs_root=settings.data_dir,
             worker_count=settings.worker_count,
             preload=preload,
+            # What goes to another store goes there from a file.
+            inline_bytes_max=0 if settings.store else INLINE_BYTES_MAX,
         )
     if importlib.util.find_spec("ray") is None:
         raise ExecutorError(

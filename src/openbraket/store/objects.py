@@ -1,7 +1,8 @@
-"""Objects of S3 buckets: a record for each, naming the file that holds the content.
+"""Objects of S3 buckets: a record for each, naming its content.
 
-The file is complete before its record is written, and removed only after the record that named
-it is gone: functions that take a file out of the records return its name for that purpose.
+A content that is a file is complete before its record is written, and removed only after the
+record that named it is gone: functions that take a file out of the records return its name for that
+purpose. A small content that is no file comes and goes with its record, in one transaction.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Integer, bindparam, delete, select, update
+from sqlalchemy import Connection, Integer, bindparam, delete, literal_column, select, update
 
-from openbraket.base.blob import Blob
+from openbraket.base.blob import INLINE_MARK, Blob, is_inline
 from openbraket.store.statements import Row, Statement, Upsert
-from openbraket.store.tables import objects, upload_parts
+from openbraket.store.tables import contents, objects, upload_parts
 
 CONTENT_TYPE_DEFAULT = "binary/octet-stream"
 
@@ -25,13 +26,14 @@ class StoredObject:
     Attributes:
         bucket: The bucket's name.
         key: The object's key.
-        blob_id: Name of the file with the content.
+        blob_id: Name of the content.
         size: Length of the content in bytes.
         etag: Entity tag without quotes: MD5, or `MD5-N` of an object uploaded in N parts.
         content_type: MIME type.
         last_modified: Milliseconds since the epoch.
         headers: Everything else that S3 returns with the object, by the names of its model:
             `CacheControl`, `Metadata`, `ChecksumCRC32` and so on.
+        inline: The content; None where it is a file.
     """
 
     bucket: str
@@ -42,6 +44,7 @@ class StoredObject:
     content_type: str
     last_modified: int
     headers: dict[str, Any] = field(default_factory=dict)
+    inline: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Page:
     last: str
 
 
+_IS_FILE = objects.c.blob_id.not_like(literal_column(f"'{INLINE_MARK}%'"))
+_WITH_CONTENT = objects.outerjoin(contents, contents.c.blob_id == objects.c.blob_id)
 _OF_KEY = (objects.c.bucket == bindparam("of_bucket"), objects.c.key == bindparam("of_key"))
 _GET = Statement(
     select(
@@ -80,8 +85,17 @@ _GET = Statement(
         objects.c.content_type,
         objects.c.last_modified,
         objects.c.headers_json,
-    ).where(*_OF_KEY)
+        contents.c.content,
+    )
+    .select_from(_WITH_CONTENT)
+    .where(*_OF_KEY)
 )
+_GET_BLOB_ID = Statement(select(objects.c.blob_id).where(*_OF_KEY))
+_GET_CONTENT = Statement(
+    select(contents.c.content).where(contents.c.blob_id == bindparam("of_blob"))
+)
+_KEEP = Upsert(contents)
+_RELEASE = Statement(delete(contents).where(contents.c.blob_id == bindparam("of_blob")))
 _INSERT = Upsert(objects)
 _REPLACE = Statement(
     update(objects)
@@ -107,11 +121,19 @@ _LIST_FROM = Statement(_LISTED.order_by(objects.c.key).limit(_LIMIT))
 _LIST_BETWEEN = Statement(
     _LISTED.where(objects.c.key < bindparam("stop")).order_by(objects.c.key).limit(_LIMIT)
 )
-_BLOB_IDS = Statement(select(objects.c.blob_id))
-_HELD = Statement(
-    select(objects.c.bucket, objects.c.key, objects.c.blob_id, objects.c.size, objects.c.etag)
+_FILE_IDS = Statement(select(objects.c.blob_id).where(_IS_FILE))
+_HELD_COLUMNS = (
+    objects.c.bucket,
+    objects.c.key,
+    objects.c.blob_id,
+    objects.c.size,
+    objects.c.etag,
 )
-_PART_BLOB_IDS = Statement(select(upload_parts.c.blob_id))
+_HELD = Statement(select(*_HELD_COLUMNS).where(_IS_FILE))
+_HELD_INLINE = Statement(
+    select(*_HELD_COLUMNS, contents.c.content).select_from(_WITH_CONTENT).where(~_IS_FILE)
+)
+_PART_FILE_IDS = Statement(select(upload_parts.c.blob_id))
 
 # Rows read at once where a delimiter may make most of them useless.
 _DELIMITED_ROWS = 64
@@ -134,15 +156,15 @@ def put_object(
         connection: In a transaction.
         bucket: The bucket's name; that it exists is the caller's business.
         key: The object's key.
-        blob: The content, complete on disk.
+        blob: The content: a complete file, or with the bytes to keep.
         last_modified: Milliseconds since the epoch.
         content_type: MIME type.
         etag: Entity tag without quotes; the content's MD5 where None.
         headers: What else S3 returns with the object; see `StoredObject.headers`.
 
     Returns:
-        The name of the replaced content, to be removed after the commit; None where the key was
-        free or keeps its content.
+        The name of the replaced file, to be removed after the commit; None where the key was
+        free or keeps its content, or where the replaced content was no file.
     """
     values = {
         "blob_id": blob.id,
@@ -152,12 +174,16 @@ def put_object(
         "headers_json": orjson.dumps(headers).decode() if headers else "",
         "last_modified": last_modified,
     }
+    if blob.inline is not None:
+        _KEEP.run(connection, blob_id=blob.id, content=blob.inline)
     if _INSERT.run(connection, bucket=bucket, key=key, **values):
         return None
-    replaced = _GET.first(connection, of_bucket=bucket, of_key=key)
+    replaced = _GET_BLOB_ID.first(connection, of_bucket=bucket, of_key=key)
     new_values = {f"new_{name}": value for name, value in values.items()}
     _REPLACE.run(connection, of_bucket=bucket, of_key=key, **new_values)
-    return None if replaced is None or replaced[0] == blob.id else str(replaced[0])
+    if replaced is None or replaced[0] == blob.id:
+        return None
+    return _release(connection, replaced[0])
 
 
 def get_object(connection: Connection, *, bucket: str, key: str) -> StoredObject | None:
@@ -175,14 +201,22 @@ def delete_object(connection: Connection, *, bucket: str, key: str) -> str | Non
         key: The object's key.
 
     Returns:
-        The name of its content, to be removed after the commit; None where there was no object.
+        The name of its file, to be removed after the commit; None where there was no object, or
+        its content was no file.
     """
-    row = _GET.first(connection, of_bucket=bucket, of_key=key)
+    row = _GET_BLOB_ID.first(connection, of_bucket=bucket, of_key=key)
     if row is None:
         return None
     _DELETE.run(connection, of_bucket=bucket, of_key=key)
-    blob_id: str = row[0]
-    return blob_id
+    return _release(connection, row[0])
+
+
+def _release(connection: Connection, blob_id: str) -> str | None:
+    """Remove a content that no record names any more, or return the name of its file."""
+    if not is_inline(blob_id):
+        return blob_id
+    _RELEASE.run(connection, of_blob=blob_id)
+    return None
 
 
 def has_objects(connection: Connection, bucket: str) -> bool:
@@ -273,24 +307,41 @@ class Held:
     size: int
     etag: str
 
+    @property
+    def name(self) -> str:
+        """The object's address."""
+        return f"s3://{self.bucket}/{self.key}"
+
 
 def list_held(connection: Connection) -> Iterator[Held]:
-    """Give every object with the content that it holds, in no order."""
+    """Give every object whose content is a file, in no order."""
     return (Held(*row) for row in _HELD.all(connection))
 
 
-def known_blob_ids(connection: Connection) -> set[str]:
-    """Return the names of all contents that objects and parts of uploads hold.
+def each_held_inline(connection: Connection) -> Iterator[tuple[Held, bytes | None]]:
+    """Give every object whose content is no file, one by one, with it; None: it is missing."""
+    for row in _HELD_INLINE.each(connection):
+        yield Held(*row[:-1]), row[-1]
+
+
+def get_content(connection: Connection, blob_id: str) -> bytes | None:
+    """Return a content that is no file, or None where there is none of this name."""
+    row = _GET_CONTENT.first(connection, of_blob=blob_id)
+    return None if row is None else row[0]
+
+
+def known_file_ids(connection: Connection) -> set[str]:
+    """Return the names of all files that objects and parts of uploads hold.
 
     Cost:
         Some 100 bytes for each.
     """
-    return set(each_blob_id(connection))
+    return set(each_file_id(connection))
 
 
-def each_blob_id(connection: Connection) -> Iterator[str]:
-    """Give the names of all contents that objects and parts of uploads hold, one by one."""
-    for statement in (_BLOB_IDS, _PART_BLOB_IDS):
+def each_file_id(connection: Connection) -> Iterator[str]:
+    """Give the names of all files that objects and parts of uploads hold, one by one."""
+    for statement in (_FILE_IDS, _PART_FILE_IDS):
         for row in statement.each(connection):
             yield row[0]
 
@@ -306,6 +357,8 @@ def _read_rows(
 
 
 def _stored_object(bucket: str, key: str, row: Row) -> StoredObject:
-    blob_id, size, etag, content_type, last_modified, headers_json = row
+    blob_id, size, etag, content_type, last_modified, headers_json, inline = row
     headers = orjson.loads(headers_json) if headers_json else {}
-    return StoredObject(bucket, key, blob_id, size, etag, content_type, last_modified, headers)
+    return StoredObject(
+        bucket, key, blob_id, size, etag, content_type, last_modified, headers, inline
+    )

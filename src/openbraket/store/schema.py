@@ -14,7 +14,7 @@ from openbraket.store.backend import Backend
 from openbraket.store.tables import metadata
 
 # The newest file in `migrations/versions`.
-REVISION = "0008"
+REVISION = "0009"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -317,6 +317,15 @@ objects = Table(
     sqlite_with_rowid=False,
 )
 
+# Contents of objects that are no files, named by `objects.blob_id`. Apart, so that a listing does
+# not read past them.
+contents = Table(
+    "contents",
+    metadata,
+    Column("blob_id", Text, primary_key=True, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
 uploads = Table(
     "uploads",
     metadata,

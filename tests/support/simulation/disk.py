@@ -199,6 +199,14 @@ class SimulatedBlobs:
         self._unsynced.add(name)
         return Blob(name, len(content), "md5")
 
+    def keep(self, content):
+        """Leave about every other content to the records, where no store elsewhere has them."""
+        world = self._world
+        if world.store is not None or world.rng.random() < 0.5:
+            return self.put(content)
+        self._count += 1
+        return Blob(f"i{self._count:031x}", len(content), "md5", content)
+
     async def make_lasting(self, blob_ids):
         loop = self._world.loop
         await loop.run_in_executor(None, self._sync, tuple(blob_ids))

@@ -330,8 +330,11 @@ def check(world):
     assert ids <= set(world.accepted) | world.unsure
     ends = sorted(task_id for task_id, _, new in history if new in TERMINAL)
     assert ends == sorted(ids), "a task has not exactly one end"
-    known = objects.known_blob_ids(connection)
+    known = objects.known_file_ids(connection)
     assert known <= world.blobs.contents.keys(), "a record names a content that is gone"
+    inline = "SELECT blob_id FROM objects WHERE blob_id LIKE 'i%'"
+    kept = connection.exec_driver_sql("SELECT blob_id FROM contents").scalars()
+    assert set(kept) == set(connection.exec_driver_sql(inline).scalars())
     found = Counter(crashes=world.crash_count, kills=len(world.killed))
     for task_id in sorted(ids):
         task = quantum_tasks.get(connection, task_id)
@@ -364,7 +367,9 @@ def check_objects(world, task):
             or task.status == "FAILED"
         )
     else:
-        content = world.blobs.contents[stored.blob_id] if stored is not None else None
+        if stored is not None:
+            in_file = world.blobs.contents.get(stored.blob_id)
+            content = in_file if stored.inline is None else stored.inline
         may_be_left = False
     is_partly_failed = task.failure_reason == "some failed"
     if task.status == "COMPLETED" or is_partly_failed:

@@ -60,7 +60,7 @@ class SimulatedExecutor:
         if draw < 0.2:
             outcome = Failed("no")
         else:
-            stored = StoredObject("results.json", "application/json", world.blobs.put(text))
+            stored = StoredObject("results.json", "application/json", world.blobs.keep(text))
             outcome = Succeeded((stored,), 10, "some failed" if draw < 0.25 else None)
         self._loop.call_later(world.delay_s(0.001), self._tell, key, outcome)
 

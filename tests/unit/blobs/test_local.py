@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from openbraket.base.blob import is_inline, new_inline_id
 from openbraket.base.errors import StoreError
 from openbraket.blobs import LocalBlobs
 from openbraket.blobs.local import AT_ONCE_BYTES_MAX, PIECE_BYTES
@@ -100,6 +101,11 @@ async def test_short_contents_in_memory_are_read_at_once(blobs):
         blobs.read_at_once(blob.id, 0, 1)
 
 
+async def test_contents_of_the_records_are_not_synced(tmp_path, synced):
+    await LocalBlobs(tmp_path, is_durable=True).make_lasting([new_inline_id()])
+    assert not synced
+
+
 async def test_nothing_is_synced_where_it_need_not_last(tmp_path, synced):
     blobs = LocalBlobs(tmp_path / "objects", is_durable=False)
     await blobs.make_lasting([blobs.put(b"one").id])
@@ -120,6 +126,26 @@ def test_put_stores_bytes_under_a_fresh_name(blobs):
     assert (first.size, first.md5) == (7, hashlib.md5(b"content").hexdigest())
     assert blobs.path(first.id).read_bytes() == b"content"
     assert incoming(blobs) == []
+
+
+@pytest.mark.parametrize(("size", "is_file"), [(0, False), (10, False), (11, True)])
+def test_small_content_is_left_to_the_records(tmp_path, size, is_file):
+    blobs = LocalBlobs(tmp_path, is_durable=False, inline_bytes_max=10)
+    content = b"x" * size
+    blob = blobs.keep(content)
+    assert (blob.size, blob.md5) == (size, hashlib.md5(content).hexdigest())
+    assert blob.inline == (None if is_file else content)
+    assert is_inline(blob.id) != is_file
+    assert len(blob.id) == 32
+    assert len(stored(blobs)) == is_file
+    blobs.delete(blob.id)
+    assert stored(blobs) == []
+
+
+def test_names_of_contents_in_the_records_are_ordered_by_time():
+    first = new_inline_id()
+    time.sleep(0.002)
+    assert first < new_inline_id()
 
 
 def test_put_takes_pieces_and_further_digests(blobs):

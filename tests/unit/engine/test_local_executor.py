@@ -1,6 +1,7 @@
 """The real pool: a fork server and worker processes, started by the tests."""
 
 import asyncio
+import hashlib
 import json
 import os
 import select
@@ -12,10 +13,11 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
+from openbraket.base.blob import INLINE_BYTES_MAX, Blob, new_inline_id
 from openbraket.base.work import Work
 from openbraket.blobs import LocalBlobs
 from openbraket.engine.executors import frames
-from openbraket.engine.executors.base import Failed, Lost, Succeeded
+from openbraket.engine.executors.base import Failed, Lost, StoredObject, Succeeded
 from openbraket.engine.executors.local import LocalExecutor
 from support.patience import PATIENCE_S
 
@@ -63,8 +65,9 @@ class Pool:
 
 
 @asynccontextmanager
-async def open_pool(tmp_path, *, worker_count=1, preload=("runners_under_test",)):
-    pool = Pool(tmp_path / "objects", worker_count=worker_count, preload=preload)
+async def open_pool(tmp_path, *, preload=("runners_under_test",), worker_count=1, **options):
+    options = {"worker_count": worker_count, "preload": preload, **options}
+    pool = Pool(tmp_path / "objects", **options)
     await pool.executor.start(pool.freed.set)
     try:
         yield pool
@@ -100,6 +103,30 @@ async def test_attempt_returns_its_objects_on_disk(tmp_path):
         assert (stored.name, stored.content_type) == ("results.json", "application/json")
         content = LocalBlobs(pool.root).path(stored.blob.id).read_bytes()
         assert json.loads(content) == {"task": "arn:task", "attempt": 1}
+
+
+async def test_small_objects_come_with_the_outcome(tmp_path):
+    async with open_pool(tmp_path, inline_bytes_max=2) as pool:
+        outcome = await pool.run({"do": "many", "count": 2})
+        assert [stored.blob.inline for stored in outcome.objects] == [b"[]"] * 3
+        assert {stored.blob.md5 for stored in outcome.objects} == {hashlib.md5(b"[]").hexdigest()}
+        outcome = await pool.run({"do": "large", "size": 3})
+        assert [stored.blob.inline for stored in outcome.objects] == [None]
+        files = [path for path in pool.root.rglob("*") if path.is_file()]
+        assert [path.read_bytes() for path in files] == [b"   "]
+
+
+@pytest.mark.parametrize("announced", [1, 5, INLINE_BYTES_MAX + 1, -1])
+def test_outcome_whose_contents_are_not_there_is_refused(announced):
+    blob = Blob(new_inline_id(), 4, "md5", b"four")
+    succeeded = Succeeded((StoredObject("r", "t", blob),), 1)
+    header, body = succeeded.to_frame()
+    assert Succeeded.from_frame(header, body) == succeeded
+    header["objects"][0]["size"] = announced
+    if announced > INLINE_BYTES_MAX:
+        body = b"x" * announced
+    with pytest.raises(ValueError, match=r"bytes of r"):
+        Succeeded.from_frame(header, body)
 
 
 async def test_several_objects_and_a_failure_with_results_come_back(tmp_path):

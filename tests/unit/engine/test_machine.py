@@ -192,7 +192,7 @@ class TaskMachine(RuleBasedStateMachine):
         assert not list(house.dispatcher._queue)
         with house.database.read() as connection:
             history = connection.exec_driver_sql("SELECT id, old, new FROM history").all()
-            known = objects.known_blob_ids(connection)
+            known = objects.known_file_ids(connection)
         assert {(old, new) for _, old, new in history} <= ALLOWED
         ends = [task_id for task_id, _, new in history if new in TERMINAL]
         assert sorted(ends) == sorted(self.accepted)

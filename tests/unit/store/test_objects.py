@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openbraket.base.blob import Blob
+from openbraket.base.blob import Blob, new_inline_id
 from openbraket.store import objects, schema
 from openbraket.store.database import DATABASE_NAME, open_backend
 from support.databases import IS_POSTGRESQL, database_url, sqlite_only
@@ -40,6 +40,44 @@ def test_put_names_the_replaced_content(connection):
     assert put(connection, "k", "2" * 32) is None
     assert objects.delete_object(connection, bucket=BUCKET, key="k") == "2" * 32
     assert objects.delete_object(connection, bucket=BUCKET, key="k") is None
+
+
+def put_inline(connection, key, content):
+    blob = Blob(new_inline_id(), len(content), "abc", content)
+    put = objects.put_object(connection, bucket=BUCKET, key=key, blob=blob, last_modified=1)
+    assert put is None or put == "1" * 32
+    return blob.id
+
+
+def test_content_in_the_records_comes_and_goes_with_its_object(connection):
+    assert put(connection, "k", "1" * 32) is None
+    first = put_inline(connection, "k", b"first")
+    second = put_inline(connection, "k", b"\0second")
+    found = objects.get_object(connection, bucket=BUCKET, key="k")
+    assert (found.blob_id, found.inline) == (second, b"\0second")
+    assert objects.get_content(connection, first) is None
+    assert objects.get_content(connection, second) == b"\0second"
+    assert objects.known_file_ids(connection) == set()
+    assert list(objects.list_held(connection)) == []
+    ((held, content),) = objects.each_held_inline(connection)
+    assert (held.name, held.size, content) == (f"s3://{BUCKET}/k", 7, b"\0second")
+    # A file in its place: there is nothing to be removed after the commit.
+    assert put(connection, "k", "3" * 32) is None
+    assert objects.get_content(connection, second) is None
+    last = put_inline(connection, "other", b"")
+    assert objects.delete_object(connection, bucket=BUCKET, key="other") is None
+    assert objects.get_content(connection, last) is None
+    assert objects.known_file_ids(connection) == {"3" * 32}
+
+
+def test_same_content_in_the_records_stays_when_it_is_recorded_again(connection):
+    blob = Blob(new_inline_id(), 1, "abc", b"x")
+    for _ in range(2):
+        assert (
+            objects.put_object(connection, bucket=BUCKET, key="k", blob=blob, last_modified=1)
+            is None
+        )
+    assert objects.get_object(connection, bucket=BUCKET, key="k").inline == b"x"
 
 
 def test_get_returns_what_was_put(connection):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from openbraket.base.blob import Blob
+from openbraket.base.blob import INLINE_BYTES_MAX, Blob, is_inline
 from openbraket.base.work import Work
 
 
@@ -13,7 +13,7 @@ from openbraket.base.work import Work
 class StoredObject:
     """A result object whose content is complete and which no record names yet.
 
-    The content need not have reached the disk: whoever records it sees to that.
+    A content that is a file need not have reached the disk: whoever records it sees to that.
 
     Attributes:
         name: Key relative to the task's directory.
@@ -41,21 +41,50 @@ class Succeeded:
     failure_reason: str | None = None
 
     @classmethod
-    def from_header(cls, header: Mapping[str, Any]) -> "Succeeded":
+    def from_frame(cls, header: Mapping[str, Any], body: bytes = b"") -> "Succeeded":
         """Return what a worker's frame of the kind `done` says.
 
         Args:
             header: The frame's.
+            body: The contents that are no files, one after the other.
+
+        Raises:
+            ValueError: The body is not what the header announces.
         """
-        objects = tuple(
-            StoredObject(
-                name=item["name"],
-                content_type=item["content_type"],
-                blob=Blob(id=item["id"], size=item["size"], md5=item["md5"]),
-            )
-            for item in header["objects"]
-        )
-        return cls(objects, header["shots"], header.get("failure"))
+        objects = []
+        start = 0
+        for item in header["objects"]:
+            inline = None
+            if is_inline(item["id"]):
+                stop = start + item["size"]
+                if not start <= stop <= min(len(body), start + INLINE_BYTES_MAX):
+                    raise ValueError(f"{item['size']} bytes of {item['name']} cannot be")
+                inline, start = body[start:stop], stop
+            blob = Blob(item["id"], item["size"], item["md5"], inline)
+            objects.append(StoredObject(item["name"], item["content_type"], blob))
+        if start != len(body):
+            raise ValueError(f"{len(body)} bytes instead of {start} bytes of results")
+        return cls(tuple(objects), header["shots"], header.get("failure"))
+
+    def to_frame(self) -> tuple[dict[str, Any], bytes]:
+        """Return the header and the body of a worker's frame; the reverse of `from_frame`."""
+        objects = [
+            {
+                "name": item.name,
+                "content_type": item.content_type,
+                "id": item.blob.id,
+                "size": item.blob.size,
+                "md5": item.blob.md5,
+            }
+            for item in self.objects
+        ]
+        header = {
+            "kind": "done",
+            "objects": objects,
+            "shots": self.num_successful_shots,
+            "failure": self.failure_reason,
+        }
+        return header, b"".join(item.blob.inline or b"" for item in self.objects)
 
 
 @dataclass(frozen=True, slots=True)

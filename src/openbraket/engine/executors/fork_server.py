@@ -29,6 +29,7 @@ from typing import Any, Final
 
 import orjson
 
+from openbraket.blobs import LocalBlobs
 from openbraket.engine.executors import worker
 
 PACKET_BYTES_MAX: Final = 65536
@@ -42,13 +43,13 @@ def main(control_descriptor: int, settings_json: str) -> None:
 
     Args:
         control_descriptor: This side of the control socket.
-        settings_json: `server_pid`, `preload` and `blobs_root`.
+        settings_json: `server_pid`, `preload`, `blobs_root` and `inline_bytes_max`.
     """
     settings = orjson.loads(settings_json)
     die_with_parent(settings["server_pid"])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=control_descriptor)
-    server = ForkServer(control, Path(settings["blobs_root"]))
+    server = ForkServer(control, Path(settings["blobs_root"]), settings["inline_bytes_max"])
     server.preload(settings["preload"])
     server.serve()
     os._exit(0)
@@ -60,11 +61,13 @@ class ForkServer:
     Args:
         control: This side of the control socket.
         blobs_root: Directory of the contents.
+        inline_bytes_max: Size up to which results come with the outcome and are no files.
     """
 
-    def __init__(self, control: socket.socket, blobs_root: Path) -> None:
+    def __init__(self, control: socket.socket, blobs_root: Path, inline_bytes_max: int) -> None:
         self._control = control
         self._blobs_root = blobs_root
+        self._inline_bytes_max = inline_bytes_max
         self._worker_by_pid: dict[int, int] = {}
         self._pid_by_worker: dict[int, int] = {}
         self._wake_in, self._wake_out = socket.socketpair()
@@ -134,7 +137,10 @@ class ForkServer:
                 other.close()
             with contextlib.suppress(OSError):  # where /proc is hidden or read-only
                 Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE_ADJ)
-            worker.serve(channel, blobs_root=self._blobs_root)
+            blobs = LocalBlobs(
+                self._blobs_root, is_durable=False, inline_bytes_max=self._inline_bytes_max
+            )
+            worker.serve(channel, blobs=blobs)
             status = 0
         except (BrokenPipeError, ConnectionResetError):
             status = 0  # the server is gone

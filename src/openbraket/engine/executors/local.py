@@ -51,6 +51,7 @@ class LocalExecutor:
         blobs_root: Directory of the contents, as given to `LocalBlobs`.
         worker_count: How many attempts run at once, at least 1.
         preload: Modules that workers find imported, by name.
+        inline_bytes_max: Size up to which results come with the outcome and are no files.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class LocalExecutor:
         blobs_root: Path,
         worker_count: int,
         preload: Sequence[str] = (),
+        inline_bytes_max: int = 0,
     ) -> None:
         self.worker_count = worker_count
         self._settings = {
             "server_pid": os.getpid(),
             "preload": list(preload),
             "blobs_root": str(blobs_root),
+            "inline_bytes_max": inline_bytes_max,
         }
         self._workers: dict[int, _Worker] = {}
         self._idle: list[_Worker] = []
@@ -365,14 +368,14 @@ class _Worker(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take in messages of the process."""
         try:
-            for header, _ in self._reader.feed(data):
-                self._take(header)
+            for header, body in self._reader.feed(data):
+                self._take(header, body)
         except (OpenBraketError, ValueError, LookupError, TypeError) as error:
             # Not the worker's own code any more, whatever wrote this: the attempt is lost.
             _log.error("worker %d sent what cannot be read: %s", self.number, error)
             self._executor.kill_worker(self)
 
-    def _take(self, header: dict[str, Any]) -> None:
+    def _take(self, header: dict[str, Any], body: bytes) -> None:
         match header["kind"]:
             case "ready":
                 self.pid = header["pid"]
@@ -381,7 +384,7 @@ class _Worker(asyncio.Protocol):
             case "progress":
                 self._on_progress(header["fraction"])
             case "done":
-                self._end(Succeeded.from_header(header))
+                self._end(Succeeded.from_frame(header, body))
             case "failed":
                 self._end(Failed(header["reason"], header.get("log")))
 

@@ -118,7 +118,7 @@ async def stage(
         files = await resources.database.read_aside(
             lambda connection: find(LocalSource(connection, account=account))
         )
-        read = partial(read_local, resources.blobs)
+        read = partial(read_local, resources.database, resources.blobs)
         await asyncio.to_thread(copy, files, read, is_wanted=is_wanted)
         return
     source = RemoteSource(resources.remote)

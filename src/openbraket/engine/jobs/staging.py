@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection
 
+from openbraket.base.blob import is_inline
 from openbraket.base.errors import OpenBraketError
 from openbraket.base.s3_uri import S3Location, parse_s3_uri
 from openbraket.blobs import LocalBlobs
@@ -22,6 +23,7 @@ from openbraket.engine.jobs.specification import script_file
 from openbraket.jobs.channels import relative_paths
 from openbraket.jobs.directory import JobDirectory
 from openbraket.store import buckets, objects
+from openbraket.store.database import Database
 
 FILE_COUNT_MAX: Final = 100_000
 # An object that is replaced while it is looked up is looked up again.
@@ -194,12 +196,20 @@ def _write_all(target: io.FileIO, piece: bytes) -> None:
         view = view[target.write(view) :]
 
 
-def read_local(blobs: LocalBlobs, file: StagedFile) -> Iterator[bytes]:
+def read_local(database: Database, blobs: LocalBlobs, file: StagedFile) -> Iterator[bytes]:
     """Yield the bytes of a content; blocks.
 
     Raises:
         FileNotFoundError: It has gone since it was looked up.
+        StoreError: The records cannot be read.
     """
+    if is_inline(file.blob_id):
+        with database.read() as connection:
+            content = objects.get_content(connection, file.blob_id)
+        if content is None:
+            raise FileNotFoundError(file.blob_id)
+        yield content
+        return
     with blobs.path(file.blob_id).open("rb", buffering=0) as source:
         while piece := source.read(PIECE_BYTES):
             yield piece

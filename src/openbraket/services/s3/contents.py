@@ -22,8 +22,8 @@ _COPY_BYTES: Final = 1 << 20
 
 _log = logging.getLogger("openbraket.services.s3")
 
-# A content's name, the first byte and one after the last.
-Piece = tuple[str, int, int]
+# A file's name or a content that is none, the first byte and one after the last.
+Piece = tuple[str | bytes, int, int]
 
 
 async def receive(context: Context, params: Mapping[str, Any]) -> tuple[Blob, dict[str, str]]:
@@ -141,6 +141,9 @@ def _remove(blobs: LocalBlobs, blob_ids: Sequence[str]) -> None:
 
 def _bytes_of(blobs: LocalBlobs, pieces: Sequence[Piece]) -> Iterator[bytes]:
     for blob_id, start, stop in pieces:
+        if isinstance(blob_id, bytes):
+            yield blob_id[start:stop]
+            continue
         try:
             with blobs.path(blob_id).open("rb", buffering=0) as file:
                 file.seek(start)

@@ -68,7 +68,8 @@ async def copy_source(
             message = "The specified copy source is larger than the maximum allowable size for a "
             raise S3Error("InvalidRequest", f"{message}copy source: {contents.CONTENT_BYTES_MAX}")
         try:
-            return source, await contents.copy(context, [(source.blob_id, start, stop)])
+            content = source.blob_id if source.inline is None else source.inline
+            return source, await contents.copy(context, [(content, start, stop)])
         except StoreError:
             if source.blob_id == blob_id:
                 raise

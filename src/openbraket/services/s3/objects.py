@@ -237,5 +237,7 @@ def _body(
 ) -> AsyncIterator[bytes] | bytes:
     if start == stop:
         return b""
+    if found.inline is not None:
+        return found.inline[start:stop]
     content = context.blobs.read_at_once(found.blob_id, start, stop)
     return context.blobs.read(found.blob_id, start, stop) if content is None else content

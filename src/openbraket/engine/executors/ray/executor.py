@@ -282,7 +282,7 @@ class RayExecutor:
                 if run is not None:
                     run.on_progress(header["fraction"])
             case "done":
-                self._end(header, Succeeded.from_header(header))
+                self._end(header, Succeeded.from_frame(header))
             case "failed":
                 self._end(header, Failed(header["reason"], header.get("log")))
             case "lost":
