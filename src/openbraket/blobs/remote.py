@@ -67,12 +67,12 @@ class StoreAnswerError(OpenBraketError):
     """An error that the store has answered to somebody's own question.
 
     Args:
-        code: The store's code, for example `NoSuchKey`.
         message: The store's text.
+        code: The store's code, for example `NoSuchKey`.
         status: The HTTP status.
     """
 
-    def __init__(self, code: str, message: str, *, status: int) -> None:
+    def __init__(self, message: str, *, code: str = "InternalError", status: int = 500) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -295,9 +295,9 @@ class RemoteObjects:
             status = _status(error)
             if status is not None:
                 said = str(error.response.get("Error", {}).get("Message", error))  # type: ignore[attr-defined]
-                raise StoreAnswerError(_code(error), said, status=status) from error
+                raise StoreAnswerError(said, code=_code(error), status=status) from error
             if type(error).__name__ == "ParamValidationError":
-                raise StoreAnswerError("InvalidRequest", str(error), status=400) from error
+                raise StoreAnswerError(str(error), code="InvalidRequest", status=400) from error
             raise self._translate(error, operation) from error
         except OSError as error:
             raise StoreError(f"A content cannot be read: {error.strerror}.") from error
