@@ -1,8 +1,8 @@
 """Run one sweep of `bench_ahs` with a peer, in whatever interpreter has the peer installed.
 
 Usage: python ahs_peers.py PEER SITES_JSON RADIUS_UM; prints one line of JSON with the seconds and,
-where the peer gives it, the final distribution's file. Compilation is outside the timer. `emu-mps`
-may have its step in ns and its precision behind it: `emu-mps:20:1e-4`.
+where the peer gives it, the final distribution's file. Compilation is outside the timer. `emu-sv`
+may have its step in ns behind it, and `emu-mps` its precision, too: `emu-mps:20:1e-4`.
 """
 
 import json
@@ -80,11 +80,11 @@ def pulser_sequence(sites: Sites) -> Any:
     return sequence
 
 
-def run_emu_sv(sites: Sites, _: float) -> tuple[float, Any]:
+def run_emu_sv(sites: Sites, _: float, step_ns: str = "10") -> tuple[float, Any]:
     from emu_sv import BitStrings, StateResult, SVBackend, SVConfig
 
     config = SVConfig(
-        dt=10,
+        dt=float(step_ns),
         gpu=False,
         log_level=50,
         observables=[

@@ -155,7 +155,8 @@ def compare(name: str, sites: Sites, radius_um: float, options: argparse.Namespa
     print(f"{name}, {space}: {ours:.4f} s, error {error:.1e} ({log.configuration_count} conf.)")
     goals = GOALS_FULL if is_full else GOALS_BLOCKADE
     for peer in options.peers.split(","):
-        if peer not in goals:
+        goal = goals.get(peer.partition(":")[0])
+        if goal is None:
             continue
         seconds, path, prefix = peer_seconds(
             options.peer_python, peer, sites, radius_um, options.timeout
@@ -166,7 +167,7 @@ def compare(name: str, sites: Sites, radius_um: float, options: argparse.Namespa
         if path is not None:
             text += f", its error {0.5 * np.abs(np.load(path) - exact).sum():.1e}"
             Path(path).unlink()
-        print(f"{text} (goal {goals[peer]:.0f})", flush=True)
+        print(f"{text} (goal {goal:.0f})", flush=True)
 
 
 def large(thread_count: int) -> None:
