@@ -27,7 +27,8 @@ S3_MODULES = {
 def service(tmp_path_factory):
     data_dir = tmp_path_factory.mktemp("data")
     # Jobs wait here; those that run are in test_job_runs.py, on a service of their own.
-    options = ("--workers", "2", "--job-instances", "0", *serve_options(data_dir))
+    options = ("--workers", "2", "--job-instances", "0", "--durability", "normal")
+    options += serve_options(data_dir)
     with openbraket.testing.start(data_dir=data_dir, options=options) as running:
         boto3.client("s3").create_bucket(Bucket=BUCKET)
         yield running

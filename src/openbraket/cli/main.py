@@ -162,7 +162,7 @@ def serve(
         typer.Option(
             help="full: a 201 survives a power cut; normal: it survives any process's death."
         ),
-    ] = Durability.NORMAL,
+    ] = Durability.FULL,
     workers: Annotated[
         int, typer.Option(min=0, help="Worker processes; 0 means one for each processor.")
     ] = 0,

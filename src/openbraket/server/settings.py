@@ -84,7 +84,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = PORT_DEFAULT
     account: str = ACCOUNT_DEFAULT
-    durability: Literal["full", "normal"] = "normal"
+    durability: Literal["full", "normal"] = "full"
     worker_count: int = 1
     executor: str = "local"
     ray_resources: Mapping[str, Mapping[str, float]] = field(default_factory=dict)

@@ -159,7 +159,10 @@ def start(
         True
     """
     with tempfile.TemporaryDirectory(prefix="openbraket-") as temporary:
-        service = launch(data_dir or Path(temporary), options=options)
+        if data_dir is None:
+            # What is thrown away at the end need not survive a loss of power.
+            data_dir, options = Path(temporary), ("--durability", "normal", *options)
+        service = launch(data_dir, options=options)
         try:
             with _set_environment(service.environment(region=region) if environment else {}):
                 yield service
