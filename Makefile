@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 MODULES := $(shell find src/openbraket -name '*.py' | LC_ALL=C sort | cksum | cut -d' ' -f1)
 INSTALLED := $(VENV)/.installed-$(MODULES)
 KERNEL_SOURCES := $(shell find src/openbraket/kernels -name '*.cpp' -o -name '*.hpp' -o -name CMakeLists.txt)
-# Files of tests that only compute run side by side; those that start services and kill them do not.
+# Files of tests run side by side; those that kill services or start clusters have the machine alone.
 WORKERS ?= 2
 SIDE_BY_SIDE := --numprocesses $(WORKERS) --dist loadfile
 # What also runs with the records in PostgreSQL; the rest of the engine meets no database.
@@ -52,8 +52,8 @@ check: $(INSTALLED)  ## Fast half of the tests: format, lint, types, imports, un
 	@$(BIN)/pytest -q $(SIDE_BY_SIDE) tests/unit tests/wire
 
 test: check  ## Everything that CI checks.
-	@$(BIN)/pytest -q $(SIDE_BY_SIDE) tests/numerics
-	@$(BIN)/pytest -q tests/contract tests/faults
+	@$(BIN)/pytest -q $(SIDE_BY_SIDE) tests/numerics tests/contract
+	@$(BIN)/pytest -q tests/faults
 	@OPENBRAKET_TEST_DATABASE=postgresql $(BIN)/pytest -q $(POSTGRESQL_TESTS)
 
 $(VENV)/.bench-locked: $(VENV)/.locked requirements-bench.lock
