@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -143,13 +144,45 @@ def peer_seconds(
     return found["seconds"], found["path"], ""
 
 
+def total_variation(first: np.ndarray, second: np.ndarray) -> float:
+    return 0.5 * float(np.abs(first - second).sum())
+
+
+def largest_difference(first: np.ndarray, second: np.ndarray) -> float:
+    return float(np.abs(first - second).max())
+
+
+def compare_with(
+    peer: str,
+    sites: Sites,
+    radius_um: float,
+    options: argparse.Namespace,
+    *,
+    ours: float,
+    exact: np.ndarray,
+    distance: Callable[[np.ndarray, np.ndarray], float],
+    goal: float,
+) -> None:
+    """Run a peer, and print how much longer it takes and, where it tells, its error."""
+    seconds, path, prefix = peer_seconds(
+        options.peer_python, peer, sites, radius_um, options.timeout
+    )
+    if seconds is None:
+        return
+    text = f"    {peer}: {prefix}{seconds:.2f} s, ratio {prefix}{seconds / ours:.3g}"
+    if path is not None:
+        text += f", its error {distance(np.load(path), exact):.1e}"
+        Path(path).unlink()
+    print(f"{text} (goal {goal:.0f})", flush=True)
+
+
 def compare(name: str, sites: Sites, radius_um: float, options: argparse.Namespace) -> None:
     is_full = radius_um == 0
     program = sweep(sites)
     settings = RydbergSettings(blockade_radius_m=radius_um * 1e-6 or None)
     exact_settings = RydbergSettings(blockade_radius_m=radius_um * 1e-6 or None, tolerance=1e-8)
     exact = distribution(program, settings=exact_settings)[1]
-    error = 0.5 * np.abs(distribution(program, settings=settings)[1] - exact).sum()
+    error = total_variation(distribution(program, settings=settings)[1], exact)
     ours, log = timed(program, settings, repeat=options.repeat)
     space = "full" if is_full else "blockade"
     print(f"{name}, {space}: {ours:.4f} s, error {error:.1e} ({log.configuration_count} conf.)")
@@ -158,16 +191,10 @@ def compare(name: str, sites: Sites, radius_um: float, options: argparse.Namespa
         goal = goals.get(peer.partition(":")[0])
         if goal is None:
             continue
-        seconds, path, prefix = peer_seconds(
-            options.peer_python, peer, sites, radius_um, options.timeout
-        )
-        if seconds is None:
-            continue
-        text = f"    {peer}: {prefix}{seconds:.2f} s, ratio {prefix}{seconds / ours:.0f}"
-        if path is not None:
-            text += f", its error {0.5 * np.abs(np.load(path) - exact).sum():.1e}"
-            Path(path).unlink()
-        print(f"{text} (goal {goal:.0f})", flush=True)
+        compare_with(
+            peer, sites, radius_um, options,
+            ours=ours, exact=exact, distance=total_variation, goal=goal,
+        )  # fmt: skip
 
 
 def large(thread_count: int) -> None:
@@ -291,22 +318,17 @@ def chains(counts: list[int], options: argparse.Namespace) -> None:
             exact = shares @ ((configurations[:, None] >> atoms) & np.uint64(1)).astype(float)
         else:
             exact = fine_densities(count, options.keep)
-        print(f"chain of {count}, mps: {ours:.2f} s, error {np.abs(densities - exact).max():.1e}")
+        print(
+            f"chain of {count}, mps: {ours:.2f} s, error {largest_difference(densities, exact):.1e}"
+        )
         for line in log:
             print(f"    {line}")
         for peer in options.peers.split(","):
-            if not peer.startswith("emu-mps"):
-                continue
-            seconds, path, prefix = peer_seconds(
-                options.peer_python, peer, chain(count), 0.0, options.timeout
-            )
-            if seconds is None:
-                continue
-            text = f"    {peer}: {prefix}{seconds:.2f} s, ratio {prefix}{seconds / ours:.1f}"
-            if path is not None:
-                text += f", its error {np.abs(np.load(path) - exact).max():.1e}"
-                Path(path).unlink()
-            print(f"{text} (goal 1)", flush=True)
+            if peer.startswith("emu-mps"):
+                compare_with(
+                    peer, chain(count), 0.0, options,
+                    ours=ours, exact=exact, distance=largest_difference, goal=1.0,
+                )  # fmt: skip
 
 
 def main() -> None:

@@ -19,15 +19,6 @@ from support.shared_servers import Cluster, check_ends, client, create, id_of
 from support.tasks import BUCKET, WAIT_S, long_action, task_request, wait_for
 
 
-@pytest.fixture(scope="module")
-def postgresql():
-    server = PostgresqlServer()
-    try:
-        yield server.start()
-    finally:
-        server.stop()
-
-
 @pytest.fixture
 def cluster(postgresql, tmp_path):
     cluster = Cluster(postgresql, tmp_path / "data")

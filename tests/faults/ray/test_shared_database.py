@@ -15,21 +15,11 @@ from support.job_scripts import (
     wait_for_end,
     wait_until,
 )
-from support.postgresql import PostgresqlServer
 from support.ray_cluster import WAIT_S
 from support.shared_servers import Cluster, check_ends, client, create
 from support.tasks import BUCKET, TERMINAL, long_action, wait_for
 
 LONG = long_action(qubit_count=24, layer_count=400)
-
-
-@pytest.fixture(scope="module")
-def postgresql():
-    server = PostgresqlServer()
-    try:
-        yield server.start()
-    finally:
-        server.stop()
 
 
 @pytest.fixture
