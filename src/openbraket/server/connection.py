@@ -9,6 +9,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 # S3 and Braket refuse heads far below this. What one read of the socket brings on top of it, a
 # quarter of a MiB, may still pass.
 HEAD_BYTES_MAX: Final = 64 << 10
+# As much of an answer waits for the rest of it, until the event loop's next turn.
+JOINED_BYTES_MAX: Final = 64 << 10
 
 _UPGRADE: Final = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:)", re.IGNORECASE)
 _TOO_LARGE_TEXT: Final = b"The request line and headers are larger than 64 KiB"
@@ -23,8 +25,9 @@ _TOO_LARGE: Final = (
 class Connection(HttpToolsProtocol):
     """A connection that ends when it is idle, also before its first request or within a head.
 
-    uvicorn looks at the time only between two requests, keeps heads of any size, and tells the
-    latest of several pipelined requests, not the one being answered, that the client has gone.
+    uvicorn looks at the time only between two requests, keeps heads of any size, tells the latest
+    of several pipelined requests, not the one being answered, that the client has gone, and sends
+    the head of an answer apart from its body.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (uvicorn's)
@@ -35,7 +38,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to look at the time."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         self._wait_for_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -98,6 +101,47 @@ class Connection(HttpToolsProtocol):
         if self._running is not None and not self._running.response_complete:
             self._running.disconnected = True
             self._running.message_event.set()
+
+
+class JoinedWrites:
+    """A transport that sends in one piece what is written within one turn of the event loop.
+
+    A server that dies then leaves an answer whole or nothing of it: botocore takes a head without
+    its body for an answer without members.
+
+    Args:
+        transport: What sends.
+        loop: The event loop.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Send bytes with those that come after them at once; many are sent without waiting."""
+        if not self._pieces:
+            self._loop.call_soon(self._flush)
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size >= JOINED_BYTES_MAX:
+            self._flush()
+
+    def close(self) -> None:
+        """Send what waits, and close the connection."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  (the transport's)
+        """Do everything else as the transport does."""
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        if self._pieces:
+            pieces, self._pieces, self._size = self._pieces, [], 0
+            self._transport.write(b"".join(pieces))
 
 
 def _declined(data: bytes) -> bytes:

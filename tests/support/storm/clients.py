@@ -169,7 +169,10 @@ class Watcher(threading.Thread):
             if ":job/" in arn
             else braket.get_quantum_task(quantumTaskArn=arn)
         )
-        status = answer["status"]
+        status = answer.get("status")
+        if status is None:
+            self.told.wrong.append(repr(answer))
+            return
         self.told.see(arn, status)
         if status in TERMINAL:
             if status == "COMPLETED":
