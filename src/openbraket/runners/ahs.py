@@ -7,7 +7,6 @@ from typing import Any
 from openbraket.base.clock import elapsed_ms
 from openbraket.base.errors import ProgramError
 from openbraket.base.work import ResultObject, RunnerOutput, Work
-from openbraket.circuits.ahs import AhsNoise
 from openbraket.circuits.memory import FIXED_BYTES
 from openbraket.devices import Device
 from openbraket.programs.actions import read_action
@@ -49,7 +48,7 @@ def run(work: Work, report: Callable[[float], None]) -> RunnerOutput:
     parameters = read_ahs_parameters(read_document(work.device_parameters)).over(
         _chosen(work.settings)
     )
-    noise = _noise(parameters, paradigm)
+    noise = parameters.noise_on(paradigm)
     found = simulate(
         exact.to_program(),
         shots=work.shots,
@@ -84,13 +83,6 @@ def _chosen(settings: Mapping[str, str]) -> AhsParameters:
     ).over(DEVICE_AS_IT_IS)
 
 
-def _noise(parameters: AhsParameters, paradigm: Mapping[str, Any]) -> AhsNoise | None:
-    if parameters.noise == "none":
-        return None
-    noise = AhsNoise.from_performance(paradigm.get("performance") or {})
-    return noise.only(parameters.noise) if isinstance(parameters.noise, tuple) else noise
-
-
 def _said(noise: Noise | None) -> str:
     return " + ".join(noise) if isinstance(noise, tuple) else str(noise)
 
@@ -102,8 +94,8 @@ def _settings(
     return RydbergSettings(
         method=parameters.method,
         blockade_radius_m=parameters.blockade_radius_m,
-        precision="single" if parameters.precision == "single" else "double",
-        shot_precision="double" if parameters.precision == "double" else "single",
+        precision=parameters.ideal_precision,
+        shot_precision=parameters.shot_precision,
         tolerance=parameters.tolerance or defaults.tolerance,
         phase_sign=parameters.phase_sign or defaults.phase_sign,
         c6_rad_m6_per_s=float(paradigm["rydberg"]["c6Coefficient"]),

@@ -120,10 +120,8 @@ class Attempt:
             )
         try:
             self._is_launched = any(instance.launched_at for instance in self._read_instances())
-            if not self._is_launched and not self._stop_reason:
-                await self._launch()
-            elif self._is_launched and not self._stop_reason:
-                await self._start_rest()
+            if not self._stop_reason:
+                await (self._start_rest() if self._is_launched else self._launch())
             return await self._watch()
         except staging.StagingError as error:
             return Verdict(str(error), has_run=False)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from openbraket.base.errors import ProgramError
-from openbraket.circuits.ahs import AhsNoise
 from openbraket.programs.ahs.document import read_ahs
 from openbraket.programs.ahs.limits import AhsLimits
-from openbraket.programs.ahs.parameters import AhsParameters, Noise
+from openbraket.programs.ahs.parameters import AhsParameters
 from openbraket.programs.ahs.rules import violations
 from openbraket.programs.ahs.size import memory_bytes, step_count, vacancies_filled
 
@@ -67,10 +66,11 @@ def check_ahs(
         if found:
             raise ProgramError(refusal(found))
     program = exact_program.to_program()
-    has_noise = parameters.noise != "none"
+    noise = parameters.noise_on(capabilities["paradigm"])
+    has_noise = noise is not None
     steps = step_count(program)
     vacancies = len(exact_program.filling) - exact_program.atom_count
-    filled = vacancies_filled(vacancies, _vacancy_error(capabilities, parameters.noise), shots)
+    filled = vacancies_filled(vacancies, noise.vacancy_error if noise else 0.0, shots)
     return AhsSize(
         exact_program.atom_count,
         memory_bytes(
@@ -82,14 +82,6 @@ def check_ahs(
         ),
         min(steps * exact_program.atom_count * (shots if has_noise else 1), 1 << 40),
     )
-
-
-def _vacancy_error(capabilities: Mapping[str, Any], noise: Noise | None) -> float:
-    """Return the probability that an error fills a vacancy of one shot."""
-    if noise == "none":
-        return 0.0
-    stated = AhsNoise.from_performance(capabilities["paradigm"].get("performance") or {})
-    return (stated.only(noise) if isinstance(noise, tuple) else stated).vacancy_error
 
 
 def refusal(found: list[str]) -> str:

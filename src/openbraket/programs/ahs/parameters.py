@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
 from openbraket.base.errors import ProgramError
-from openbraket.circuits.ahs import NOISE_TERMS
+from openbraket.circuits.ahs import NOISE_TERMS, AhsNoise
 from openbraket.circuits.ahs_chain import MAX_BOND_DEFAULT
 from openbraket.circuits.precision import Precision
 from openbraket.programs.actions import shown
@@ -49,6 +49,27 @@ class AhsParameters:
     tolerance: float | None = None
     precision: Precision = "auto"
     max_bond: int = MAX_BOND_DEFAULT
+
+    @property
+    def ideal_precision(self) -> Literal["single", "double"]:
+        """Precision of an evolution without noise."""
+        return "single" if self.precision == "single" else "double"
+
+    @property
+    def shot_precision(self) -> Literal["single", "double"]:
+        """Precision of noisy shots, whose statistical error hides the rounding."""
+        return "double" if self.precision == "double" else "single"
+
+    def noise_on(self, paradigm: Mapping[str, Any]) -> AhsNoise | None:
+        """Return the errors of each shot; None for an ideal machine.
+
+        Args:
+            paradigm: The device's, with the errors that it states.
+        """
+        if self.noise == "none":
+            return None
+        stated = AhsNoise.from_performance(paradigm.get("performance") or {})
+        return stated.only(self.noise) if isinstance(self.noise, tuple) else stated
 
     def over(self, defaults: "AhsParameters") -> "AhsParameters":
         """Return these parameters with the service's noise, sign and leniency where they are None.

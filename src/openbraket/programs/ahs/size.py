@@ -84,10 +84,9 @@ def memory_bytes(
         )
     atom_count = sum(program.filling)
     grown = atom_count + vacancies_filled
-    precision, shot_precision = _precisions(parameters)
-    full = full_bytes(atom_count, precision)
+    full = full_bytes(atom_count, parameters.ideal_precision)
     if has_noise:
-        full = max(full, full_bytes(grown, shot_precision))
+        full = max(full, full_bytes(grown, parameters.shot_precision))
     full += FIXED_BYTES
     is_full_possible = grown <= FULL_ATOMS_MAX and full <= memory_bytes_max
     radius_m = parameters.blockade_radius_m
@@ -165,7 +164,7 @@ def _subspace_bytes(
     if assumed_m is None:
         return memory_bytes_max
     count, is_complete = independent_set_count(sites, assumed_m)
-    need = blockade_bytes(count, _precisions(parameters)[0], has_jumps=has_noise) + FIXED_BYTES
+    need = blockade_bytes(count, parameters.ideal_precision, has_jumps=has_noise) + FIXED_BYTES
     if need > memory_bytes_max:
         least = "" if is_complete else "at least "
         seconds = blockade_seconds(count, atom_count, step_count(program))
@@ -175,14 +174,6 @@ def _subspace_bytes(
             f"about {seconds:,.0f} s; the limit is {memory_bytes_max:,} bytes."
         )
     return need if radius_m is not None and is_complete else memory_bytes_max
-
-
-def _precisions(parameters: AhsParameters) -> tuple[str, str]:
-    """Return the precision of an ideal evolution and that of a noisy shot."""
-    return (
-        "single" if parameters.precision == "single" else "double",
-        "double" if parameters.precision == "double" else "single",
-    )
 
 
 def _atoms(atom_count: int, grown: int) -> str:
