@@ -3,13 +3,12 @@
 import threading
 import uuid
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 import openbraket.testing
 from support.jobs import job_request, put_script
 from support.patience import PATIENCE_S
+from support.s3 import new_client
 from support.tasks import BUCKET
 
 CLIENT_COUNT = 3
@@ -17,14 +16,7 @@ ANSWERED_MIN = 30
 
 
 def client(name, service):
-    return boto3.client(
-        name,
-        endpoint_url=service.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    return new_client(service.endpoint_url, service=name)
 
 
 def create_until_killed(service, name, sent, answered, enough):

@@ -6,15 +6,14 @@ import time
 from collections import Counter
 from urllib.parse import urlsplit
 
-import boto3
 import psutil
 import pytest
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 import openbraket.testing
 from support.other_store import KEYS, Proxy, other_store, wait_until
 from support.patience import PATIENCE_S
+from support.s3 import new_client
 from support.tasks import BUCKET, TERMINAL, task_request
 
 TASK_COUNT = 60
@@ -34,14 +33,7 @@ def proxy(monkeypatch):
 
 
 def client(name, url):
-    return boto3.client(
-        name,
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
+    return new_client(url, service=name)
 
 
 def launch(data_dir, proxy, *, port=0):

@@ -1,4 +1,4 @@
-"""S3 clients and servers, shared by the tests of S3."""
+"""S3 servers and clients of any service that do not try again, shared by tests."""
 
 import boto3
 from botocore.config import Config

@@ -4,13 +4,13 @@ import itertools
 import signal
 from collections import Counter
 
-import boto3
 from botocore.config import Config
 
 import openbraket.testing
 from openbraket.cli.demo import programs
 from openbraket.engine.states import TERMINAL, TRANSITIONS
 from support import history
+from support.s3 import new_client
 from support.tasks import task_request
 
 _names = itertools.count(1)
@@ -63,14 +63,8 @@ class Cluster:
 
 
 def client(service, name):
-    return boto3.client(
-        name,
-        endpoint_url=service.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"max_attempts": 1}, connect_timeout=2, read_timeout=20),
-    )
+    config = Config(retries={"max_attempts": 1}, connect_timeout=2, read_timeout=20)
+    return new_client(service.endpoint_url, service=name, config=config)
 
 
 def create(braket, action=None):

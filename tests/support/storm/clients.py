@@ -6,11 +6,11 @@ import threading
 import time
 import uuid
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from support.jobs import job_request
+from support.s3 import new_client
 from support.storm.told import TERMINAL, Told
 from support.tasks import BUCKET, long_action, task_request
 
@@ -28,14 +28,8 @@ _AWAY = (BotoCoreError, ClientError, OSError)
 
 
 def client(endpoint_url, name):
-    return boto3.client(
-        name,
-        endpoint_url=endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(retries={"max_attempts": 1}, connect_timeout=2, read_timeout=10),
-    )
+    config = Config(retries={"max_attempts": 1}, connect_timeout=2, read_timeout=10)
+    return new_client(endpoint_url, service=name, config=config)
 
 
 def is_refusal(error):
